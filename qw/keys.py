@@ -1,0 +1,92 @@
+"""
+The name of every key, and the rules for the names in them: the one place that spells them.
+
+A key is `bytes`, since an id that a foreign producer made may be any bytes. In Python an id
+is a `str`; bytes that are not UTF-8 become lone surrogates (PEP 383) and come back as what
+they were: `to_str` and `to_bytes` are each other's inverse.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from qw.errors import BadName
+
+#: Prefix of the fields of `job:<id>` that are qw's own; a target never sees them.
+OWN: Final = "qw:"
+
+_NAME = re.compile(r"[^\s\x00-\x1f\x7f-\x9f{}:]{1,255}\Z")
+_RESERVED = frozenset(("all", "job", "result"))
+
+
+def to_bytes(text: str) -> bytes:
+    """Encode an id or a name as it stands in Redis."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def to_str(raw: bytes) -> str:
+    """Decode an id or a name; bytes that are not UTF-8 become lone surrogates."""
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def check_name(name: str, what: str = "name") -> str:
+    """
+    Return `name` when it can stand in a key.
+
+    Raises `BadName`: for white space, control characters, braces and `:`, for more than 255
+    characters, and for `all`, `job` and `result`, whose keys would be taken for qw's own.
+    """
+    if not _NAME.match(name):
+        raise BadName(f"{what} {name!r}: no white space, control characters, braces or ':', and 1 to 255 characters")
+    if name in _RESERVED:
+        raise BadName(f"{what} {name!r} is taken by qw's own keys: choose another one")
+    return name
+
+
+def check_id(job_id: str) -> str:
+    """Return `job_id` when a client may queue under it; raises `BadName` as `check_name` does."""
+    if not _NAME.match(job_id):
+        raise BadName(f"job id {job_id!r}: no white space, control characters, braces or ':', and 1 to 255 characters")
+    return job_id
+
+
+class Keys:
+    """The key names of one namespace (None: the seed's own names, without a prefix)."""
+
+    def __init__(self, namespace: str | None = None) -> None:
+        if namespace is not None:
+            check_name(namespace, "namespace")
+        self.namespace = namespace
+        self.prefix: bytes = b"" if namespace is None else b"{%b}:" % to_bytes(namespace)
+        p = self.prefix
+        #: set: names of managers
+        self.all_managers: bytes = p + b"all:managers"
+        #: list: ids any worker may take; pushed left, taken right
+        self.all_jobs: bytes = p + b"all:jobs"
+        #: hash: `<manager>.<start>` → a counter its dispatcher raises, or the mark of one struck off
+        self.all_beats: bytes = p + b"all:beats"
+        #: zset: id → when it is due, ms
+        self.all_scheduled: bytes = p + b"all:scheduled"
+        #: zset: id → when it was buried, ms
+        self.all_dead: bytes = p + b"all:dead"
+        #: hash: counters
+        self.all_stats: bytes = p + b"all:stats"
+        #: channel: rung when a dispatcher must look; the message is a worker's name
+        self.all_bell: bytes = p + b"all:bell"
+
+    def job(self, job_id: str) -> bytes:
+        """Hash: the job's fields, and qw's own under `qw:`."""
+        return b"%bjob:%b" % (self.prefix, to_bytes(job_id))
+
+    def result(self, job_id: str) -> bytes:
+        """List of one, with a TTL: the result as JSON."""
+        return b"%bresult:%b" % (self.prefix, to_bytes(job_id))
+
+    def workers(self, manager: str) -> bytes:
+        """Set: names of the manager's workers."""
+        return b"%b%b:workers" % (self.prefix, to_bytes(manager))
+
+    def jobs(self, name: str) -> bytes:
+        """List: ids for one manager, or what one worker has claimed."""
+        return b"%b%b:jobs" % (self.prefix, to_bytes(name))
