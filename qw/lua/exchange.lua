@@ -1,0 +1,289 @@
+-- exchange: finish what is done and fetch what is wanted, for all workers of one manager at once.
+--
+-- In this order: outcomes leave their worker's list (with result or burial), released jobs go back to
+-- the taking end of their queue in the order they were taken, jobs found in a worker's own list are
+-- adopted, and the workers that want some are dealt jobs from the manager's list, then from all:jobs.
+--
+-- Guarantee: a worker's list is its claim. An outcome or a release whose id is not in the list any
+-- more does nothing and is reported as refused. Every id stays in exactly one place throughout.
+-- Bounds: 1,000 jobs and 1 MiB of hashes a call; 256 KiB for one worker, a larger job alone.
+--
+-- KEYS[1] all:beats        hash   <manager>.<start> -> counter, or the mark of one struck off
+-- KEYS[2] all:jobs         list
+-- KEYS[3] <manager>:jobs   list
+-- KEYS[4] all:dead         zset
+-- KEYS[5] all:stats        hash
+-- ARGV[1] prefix of every key ('' or '{namespace}:')
+-- ARGV[2] <manager>.<start>
+-- ARGV[3] <manager>:jobs as it stands in qw:queue, without the prefix
+-- ARGV[4] plan, JSON made of ids and names only:
+--         {"done": [[worker, [id, ...]], ...], "release": [[worker, [id, ...]], ...],
+--          "adopt": [[worker, [id in hand, ...], {knocked id: its queue}, queue of others], ...], "want": [[worker, n], ...]}
+-- ARGV[5] how many crashes of its process bury a job
+-- ARGV[6...] outcomes with content, six each: kind, worker, id, seconds to keep the content in result:<id>,
+--         the content (JSON), and the fields that a burial adds, as flat JSON of strings. Kinds: 'result';
+--         'bury'; 'crash': count one, then bury, or give back when it was not one too many
+--
+-- Output: {status, now, refused, dropped, more, worker, ids, lines, worker, ids, lines, ...}
+--   status   'ok'; 'missing': not registered (any more), all done nevertheless; 'struck': struck off, nothing done
+--   now      Redis's clock, ms
+--   refused  JSON list of ids
+--   dropped  JSON list of [id, reason]; the reason 'buried: ...' says that it is in all:dead
+--   more     1 when a queue still holds jobs, else 0
+--   ids      JSON list; lines: one JSON line a job, in the same order: [field, value, ..., id], only strings
+
+local beats, all_jobs, manager_jobs, dead, stats = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local prefix, start, manager_queue, plan = ARGV[1], ARGV[2], ARGV[3], cjson.decode(ARGV[4])
+local most_crashes = tonumber(ARGV[5])
+local MOST_JOBS, MOST_BYTES, MOST_BYTES_WORKER = 1000, 1048576, 262144
+
+local beat = redis.call('HGET', beats, start)
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if beat and string.sub(beat, 1, 6) == 'struck' then
+  return {'struck', tostring(now), '[]', '[]', 0}
+end
+
+local refused, dropped, unlinked, counts = {}, {}, {}, {}
+
+local function list_of(worker)
+  return prefix .. worker .. ':jobs'
+end
+
+local function json(list)
+  if #list == 0 then return '[]' end
+  return cjson.encode(list)
+end
+
+local function count(what, n)
+  counts[what] = (counts[what] or 0) + n
+end
+
+-- A list of the wrong type refuses its LREM; the outcome is then refused, not the whole call.
+local function strike(list, id)
+  local n = redis.pcall('LREM', list, -1, id)
+  if n == 1 then return true end
+  refused[#refused + 1] = id
+  return false
+end
+
+-- The common case is that the jobs done are the oldest of the list, in order: two commands for all of them.
+local function strike_all(list, ids)
+  local n = #ids
+  if n > 1 then
+    local tail = redis.pcall('LRANGE', list, -n, -1)
+    local same = #tail == n
+    for i = 1, n do
+      if not same then break end
+      same = tail[n + 1 - i] == ids[i]
+    end
+    if same then
+      redis.call('LTRIM', list, 0, -n - 1)
+      return ids
+    end
+  end
+  local struck = {}
+  for i = 1, n do
+    if strike(list, ids[i]) then struck[#struck + 1] = ids[i] end
+  end
+  return struck
+end
+
+--@include _queue_of
+
+local function publish_result(id, seconds, content)
+  local key = prefix .. 'result:' .. id
+  redis.call('DEL', key)
+  redis.call('LPUSH', key, content)
+  redis.call('PEXPIRE', key, math.floor(tonumber(seconds) * 1000))
+end
+
+local function bury(id, seconds, content, fields)
+  local key = prefix .. 'job:' .. id
+  redis.pcall('ZADD', dead, now, id)
+  redis.pcall('HSET', key, 'qw:dead_at', now, unpack(fields))
+  publish_result(id, seconds, content)
+  count('buried', 1)
+end
+
+for i = 1, #plan.done do
+  local worker, ids = plan.done[i][1], plan.done[i][2]
+  local struck = strike_all(list_of(worker), ids)
+  for k = 1, #struck do
+    unlinked[#unlinked + 1] = prefix .. 'job:' .. struck[k]
+  end
+end
+
+for i = 6, #ARGV, 6 do
+  local kind, worker, id, seconds, content, fields = unpack(ARGV, i, i + 5)
+  local key = prefix .. 'job:' .. id
+  if strike(list_of(worker), id) then
+    if kind == 'result' then
+      publish_result(id, seconds, content)
+      unlinked[#unlinked + 1] = key
+    elseif redis.call('EXISTS', key) == 1 then
+      local crashes = kind == 'crash' and redis.pcall('HINCRBY', key, 'qw:crashes', 1)
+      if type(crashes) == 'number' and crashes < most_crashes then
+        redis.call('RPUSH', queue_of(id), id)
+        count('crashed', 1)
+      else
+        bury(id, seconds, content, cjson.decode(fields))
+      end
+    end
+  end
+end
+
+for i = 1, #unlinked, 1000 do
+  redis.call('UNLINK', unpack(unlinked, i, math.min(i + 999, #unlinked)))
+end
+if #unlinked > 0 then count('finished', #unlinked) end
+
+for i = 1, #plan.release do
+  local struck = strike_all(list_of(plan.release[i][1]), plan.release[i][2])
+  for k = #struck, 1, -1 do
+    redis.call('RPUSH', queue_of(struck[k]), struck[k])
+  end
+  if #struck > 0 then count('released', #struck) end
+end
+
+local function has(hash, field)
+  for i = 1, #hash, 2 do
+    if hash[i] == field then return true end
+  end
+  return false
+end
+
+-- Read a job for a slot: its line; or nil and why there is none (and then it has left all lists but `list`).
+local function read(id, queue)
+  local key = prefix .. 'job:' .. id
+  local hash = redis.pcall('HGETALL', key)
+  if hash.err then
+    redis.pcall('ZADD', dead, now, id)
+    return nil, 'buried: job:' .. id .. ' is not a hash'
+  end
+  if #hash == 0 then return nil, 'job:' .. id .. ' is not there' end
+  if queue and queue ~= '' and not has(hash, 'qw:queue') then
+    redis.call('HSET', key, 'qw:queue', queue)
+    hash[#hash + 1] = 'qw:queue'
+    hash[#hash + 1] = queue
+  end
+  hash[#hash + 1] = id
+  return cjson.encode(hash)
+end
+
+local function drop(id, why)
+  dropped[#dropped + 1] = {id, why}
+  if string.sub(why, 1, 6) == 'buried' then count('buried', 1) else count('dropped', 1) end
+end
+
+local out, share, order, bytes, jobs = {}, {}, {}, 0, 0
+
+local function share_of(worker)
+  local mine = share[worker]
+  if not mine then
+    mine = {worker = worker, ids = {}, lines = {}, bytes = 0, room = 0}
+    share[worker] = mine
+    order[#order + 1] = mine
+  end
+  return mine
+end
+
+local function give(mine, id, line)
+  mine.ids[#mine.ids + 1] = id
+  mine.lines[#mine.lines + 1] = line
+  mine.bytes = mine.bytes + #line
+  mine.room = mine.room - 1
+  bytes = bytes + #line
+  jobs = jobs + 1
+end
+
+for i = 1, #plan.adopt do
+  local worker, held, knocked, others = unpack(plan.adopt[i])
+  local list, in_hand = list_of(worker), {}
+  for k = 1, #held do in_hand[held[k]] = true end
+  local found = redis.pcall('LRANGE', list, 0, -1)
+  for k = #found, 1, -1 do
+    local id = found[k]
+    if not in_hand[id] and bytes < MOST_BYTES and jobs < MOST_JOBS then
+      in_hand[id] = true
+      local line, why = read(id, knocked[id] or others)
+      if line then
+        give(share_of(worker), id, line)
+      else
+        redis.call('LREM', list, -1, id)
+        drop(id, why)
+      end
+    end
+  end
+end
+
+local adopted, wanting = jobs, {}
+for i = 1, #plan.want do
+  local kind = redis.call('TYPE', list_of(plan.want[i][1])).ok
+  local mine = share_of(plan.want[i][1])
+  mine.room = plan.want[i][2] - #mine.ids
+  mine.old = #mine.ids
+  if mine.room > 0 and (kind == 'list' or kind == 'none') then wanting[#wanting + 1] = mine end
+end
+
+-- Deal the oldest jobs of a queue, one to each worker in turn, so that the oldest start first everywhere.
+local turn = 0
+local function next_taker(size)
+  while #wanting > 0 do
+    turn = turn % #wanting + 1
+    local mine = wanting[turn]
+    if mine.room > 0 and (#mine.ids == 0 or mine.bytes + size <= MOST_BYTES_WORKER) then return mine end
+    table.remove(wanting, turn)
+    turn = turn - 1
+  end
+end
+
+local function deal(source, queue)
+  local left = redis.pcall('LLEN', source)
+  if type(left) == 'table' then return 0 end
+  local room = 0
+  for i = 1, #wanting do room = room + wanting[i].room end
+  local ask = math.min(room, left, MOST_JOBS - jobs)
+  if ask <= 0 then return left end
+  local found, taken = redis.call('LRANGE', source, -ask, -1), 0
+  for i = #found, 1, -1 do
+    if bytes >= MOST_BYTES then break end
+    local id = found[i]
+    local line, why = read(id, queue)
+    if line then
+      local mine = next_taker(#line)
+      if not mine then break end
+      give(mine, id, line)
+    else
+      drop(id, why)
+    end
+    taken = taken + 1
+  end
+  if taken > 0 then redis.call('LTRIM', source, 0, -taken - 1) end
+  return left - taken
+end
+
+local more = 0
+if #plan.want > 0 then
+  more = deal(manager_jobs, manager_queue)
+  more = more + deal(all_jobs, nil)
+end
+
+for i = 1, #order do
+  local mine = order[i]
+  local list, old = list_of(mine.worker), mine.old or #mine.ids
+  for k = old + 1, #mine.ids, 1000 do
+    redis.call('LPUSH', list, unpack(mine.ids, k, math.min(k + 999, #mine.ids)))
+  end
+  if #mine.ids > 0 then
+    out[#out + 1] = mine.worker
+    out[#out + 1] = cjson.encode(mine.ids)
+    out[#out + 1] = table.concat(mine.lines, '\n')
+  end
+end
+
+for what, n in pairs(counts) do
+  redis.pcall('HINCRBY', stats, what, n)
+end
+
+return {beat and 'ok' or 'missing', tostring(now), json(refused), json(dropped), more > 0 and 1 or 0, unpack(out)}

@@ -1,0 +1,65 @@
+"""
+What a Lua script is to Python: a file with a contract on top, and a call of it that says how to read its reply.
+
+A `Call` does no input or output. The client sends it and waits; the dispatcher sends it and
+goes on: both take the reply through `Call.parse`, so each script is described once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from importlib import resources
+from typing import Generic, TypeVar
+
+import attrs
+
+T = TypeVar("T")
+
+_KEY = re.compile(rb"KEYS\[(\d+)\]")
+_INCLUDE = re.compile(rb"^--@include (\w+)$", re.MULTILINE)
+
+
+def _read(name: str) -> bytes:
+    return resources.files("qw.lua").joinpath(f"{name}.lua").read_bytes()
+
+
+@attrs.frozen(eq=False)
+class Script:
+    """A Lua script: its text, its SHA-1, and how many keys its header promises."""
+
+    name: str
+    source: bytes
+    sha: str
+    num_keys: int
+
+    @classmethod
+    def load(cls, name: str) -> Script:
+        """Read `qw/lua/<name>.lua`, and for each line `--@include _piece` the piece of that name beside it."""
+        source = _INCLUDE.sub(lambda match: _read(match[1].decode()).rstrip(), _read(name))
+        numbers = [int(n) for n in _KEY.findall(source)]
+        return cls(name, source, hashlib.sha1(source, usedforsecurity=False).hexdigest(), max(numbers, default=0))
+
+
+@attrs.frozen(eq=False)
+class Call(Generic[T]):
+    """
+    One call of a script: `parse(reply)` makes a `T` of what Redis answers.
+
+    Redis may have forgotten the script (a restart, SCRIPT FLUSH, a failover): who sends `evalsha` and
+    gets NOSCRIPT sends `eval`, which does the same and teaches it to Redis again.
+    """
+
+    script: Script
+    keys: Sequence[bytes]
+    args: Sequence[bytes]
+    parse: Callable[[object], T]
+
+    def evalsha(self) -> tuple[str | bytes | int, ...]:
+        """The command by its SHA-1: what is sent first."""
+        return ("EVALSHA", self.script.sha, len(self.keys), *self.keys, *self.args)
+
+    def eval(self) -> tuple[str | bytes | int, ...]:
+        """The command with its text: for a Redis that does not know the script."""
+        return ("EVAL", self.script.source, len(self.keys), *self.keys, *self.args)
