@@ -1,0 +1,80 @@
+"""
+What every slot is to the dispatcher: something that takes lines, runs jobs one after another, and reports.
+
+                        hand(lines) ─▶ ┌──────────────┐
+    dispatcher          take_back() ─▶ │ slot (1 job  │
+                        reports()   ◀─ │ at a time)   │
+                                       └──────────────┘
+
+Reports come in the order in which the jobs were handed in, one for each job that was started; so
+neither side names a job. A line is one job as `exchange` writes it: JSON, `[field, value, ..., id]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Protocol
+
+import attrs
+
+
+@attrs.frozen
+class Outcome:
+    """How a job ended that did not simply finish without a result."""
+
+    kind: Literal["result", "bury", "crash"]
+    #: Seconds for which the body is kept in `result:<id>`.
+    ttl: float
+    #: JSON: `{"result": ...}` or `{"error": ..., "traceback": ...}`
+    body: str
+    #: Fields for the hash of a buried job.
+    fields: Mapping[str, str] = attrs.field(factory=dict)
+
+
+#: How long a job ran, in seconds, and how it ended; None: finished, nothing to keep.
+Report = tuple[float, Outcome | None]
+
+
+class Slot(Protocol):
+    """A place where one worker's jobs run: a process, a thread, or a task."""
+
+    @property
+    def worker(self) -> str:
+        """Name of the worker this slot computes for."""
+
+    @property
+    def alive(self) -> bool:
+        """False once it can run nothing more."""
+
+    def start(self) -> None:
+        """Be born."""
+
+    def hand(self, lines: bytes, count: int) -> None:
+        """Take `count` jobs to run after those it has."""
+
+    def take_back(self) -> int:
+        """Take back all jobs that were not started; returns how many, counted from the last one handed in."""
+
+    def reports(self) -> list[Report]:
+        """Return what has been reported since the last time, oldest first."""
+
+    def started(self) -> int:
+        """How many of the jobs ever handed in, and not taken back, were started."""
+
+    def fileno(self) -> int:
+        """Return a descriptor that becomes readable with a report, or -1: then it calls `wake`."""
+
+    def wants_to_write(self) -> bool:
+        """Whether lines wait for the descriptor to become writable."""
+
+    def write(self) -> None:
+        """Write those lines."""
+
+    def close(self) -> None:
+        """End after the job that runs now."""
+
+    def kill(self) -> None:
+        """End at once; what runs is cut off, or left behind where it cannot be."""
+
+    def join(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds for the end; returns whether it came."""

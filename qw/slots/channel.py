@@ -1,0 +1,115 @@
+"""
+The frames between a dispatcher and a process slot, and the dispatcher's end of them.
+
+    down, a batch:    length (u32) · generation (u8) · lines (JSON, one job a line)
+    up, a report:     b'D' · seconds (f32)                                       finished, nothing to keep
+                      b'O' · seconds (f32) · length (u32) · JSON of an Outcome   all else
+
+A slot writes each report before it takes its next ticket, so what a killed process had done is
+still in the socket. That costs the slot a microsecond a job; the dispatcher does not wake for each,
+since it looks at a busy slot once in a while only.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from typing import Final
+
+from qw.slots._slot import Outcome, Report
+
+DOWN: Final = struct.Struct("<IB")
+DONE: Final = struct.Struct("<cf")
+OTHER: Final = struct.Struct("<cfI")
+#: Bytes of socket buffer asked for, each way: some hundred reports, each of which the kernel counts as about 800.
+BUFFER: Final = 1 << 20
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Make a connected pair of stream sockets with roomy buffers."""
+    ends = socket.socketpair()
+    for end in ends:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+    return ends
+
+
+def pack_report(seconds: float, outcome: Outcome | None) -> bytes:
+    """Pack one report for the way up."""
+    if outcome is None:
+        return DONE.pack(b"D", seconds)
+    body = json.dumps([outcome.kind, outcome.ttl, outcome.body, outcome.fields]).encode()
+    return OTHER.pack(b"O", seconds, len(body)) + body
+
+
+class Channel:
+    """The dispatcher's end of a process slot's channel; nothing here blocks."""
+
+    def __init__(self, end: socket.socket) -> None:
+        end.setblocking(False)
+        self._socket = end
+        self._out = bytearray()
+        self._in = bytearray()
+        #: Set when the other side has closed, or died: what it wrote before has all been read then.
+        self.ended = False
+
+    def fileno(self) -> int:
+        """Return the descriptor for `select`, -1 when closed."""
+        return self._socket.fileno()
+
+    def wants_to_write(self) -> bool:
+        """Whether bytes wait for the socket to take them."""
+        return bool(self._out)
+
+    def send(self, generation: int, lines: bytes) -> None:
+        """Send a batch, as far as the socket takes it now."""
+        self._out += DOWN.pack(len(lines), generation)
+        self._out += lines
+        self.write()
+
+    def write(self) -> None:
+        """Send what waits."""
+        try:
+            while self._out:
+                sent = self._socket.send(self._out)
+                del self._out[:sent]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._out.clear()  # the other side is gone; reading will say so, after its last reports
+
+    def reports(self) -> list[Report]:
+        """Return the reports that have arrived."""
+        try:
+            while not self.ended:
+                data = self._socket.recv(65536)
+                if not data:
+                    self.ended = True
+                self._in += data
+                if len(data) < 65536:
+                    break
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.ended = True
+        return self._cut() if self._in else []
+
+    def _cut(self) -> list[Report]:
+        out: list[Report] = []
+        while True:
+            tags = bytes(self._in[:: DONE.size])
+            run = min(len(tags) - len(tags.lstrip(b"D")), len(self._in) // DONE.size)
+            out += [(seconds, None) for _, seconds in DONE.iter_unpack(bytes(self._in[: run * DONE.size]))]
+            del self._in[: run * DONE.size]
+            if len(self._in) < OTHER.size:
+                return out
+            tag, seconds, length = OTHER.unpack_from(self._in)
+            if tag != b"O" or len(self._in) < OTHER.size + length:
+                return out
+            kind, ttl, body, fields = json.loads(bytes(self._in[OTHER.size : OTHER.size + length]))
+            out.append((seconds, Outcome(kind, ttl, body, fields)))
+            del self._in[: OTHER.size + length]
+
+    def close(self) -> None:
+        """Close this end: the slot ends when it has run what it holds."""
+        self._socket.close()

@@ -1,0 +1,149 @@
+"""
+The inside of a process slot: what runs in the child.
+
+`prepare` puts the new process in order; `serve` is the one task of its executor and ends when the
+slot does: the manager closed the channel, or is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable
+from time import perf_counter
+
+import attrs
+
+from qw.slots import descriptors
+from qw.slots._slot import Outcome
+from qw.slots.channel import DOWN, pack_report
+from qw.slots.runner import Runner
+from qw.target import Target
+
+
+@attrs.frozen
+class Setup:
+    """What a child is given at birth: all of it survives pickling on the way to a fork server."""
+
+    worker: str
+    target: Target
+    channel: socket.socket
+    tickets: socket.socket
+    lifeline: socket.socket
+
+
+_setup: Setup | None = None
+
+
+def prepare(setup: Setup) -> None:
+    """Put the process in order: descriptors, signals, and the lifeline."""
+    global _setup  # noqa: PLW0603 - the initializer of an executor has no other way to its task
+    _setup = setup
+    descriptors.close_all()
+    # A terminal and systemd signal the whole group; the manager decides what becomes of a slot.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    hold_lifeline(setup.lifeline)
+
+
+def hold_lifeline(lifeline: socket.socket) -> None:
+    """
+    Die with the manager, even while the target holds the GIL.
+
+    Only the manager has the other end of the lifeline and it never writes there. When it is gone the kernel
+    sends SIGIO, whose default action ends the process. The watcher thread is the second line, and the first
+    where the system does not signal for sockets.
+    """
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+
+    def watch() -> None:
+        with contextlib.suppress(OSError):
+            lifeline.recv(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="qw-lifeline", daemon=True).start()
+
+
+def serve() -> None:
+    """Run what comes down the channel until it is closed."""
+    assert _setup is not None, "the executor calls prepare first"
+    runner = Runner(_setup.target, _setup.worker)
+    if not _setup.target.is_async:
+        _Server(_setup, runner.run).serve()
+        return
+    loop = asyncio.new_event_loop()
+    try:
+        _Server(_setup, lambda line: loop.run_until_complete(runner.run_async(line))).serve()
+    finally:
+        loop.close()
+
+
+class _Server:
+    """The slot's loop: a ticket, a job, a report."""
+
+    def __init__(self, setup: Setup, run: Callable[[str], Outcome | None]) -> None:
+        self._channel = setup.channel
+        self._tickets = setup.tickets
+        self._run = run
+        self._batches: deque[tuple[int, deque[str]]] = deque()
+        self._channel.setblocking(True)
+
+    def serve(self) -> None:
+        while True:
+            if not self._batches and not self._receive():
+                return
+            try:
+                ticket = self._tickets.recv(1, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                self._batches.clear()  # all that is left here was taken back
+                continue
+            if not ticket or not self._find(ticket[0]):
+                return
+            lines = self._batches[0][1]
+            self._one(lines.popleft())
+            if not lines:
+                self._batches.popleft()
+
+    def _one(self, line: str) -> None:
+        began = perf_counter()
+        outcome = self._run(line)
+        self._channel.sendall(pack_report(perf_counter() - began, outcome))
+
+    def _find(self, generation: int) -> bool:
+        """Drop what was taken back before this generation, and wait for it if it is still on its way."""
+        while True:
+            while self._batches and self._batches[0][0] != generation:
+                self._batches.popleft()
+            if self._batches:
+                return True
+            if not self._receive():
+                return False
+
+    def _receive(self) -> bool:
+        """Wait for a batch; False when the channel is closed."""
+        head = self._exactly(DOWN.size)
+        if head is None:
+            return False
+        length, generation = DOWN.unpack(head)
+        lines = self._exactly(length)
+        if lines is None:
+            return False
+        self._batches.append((generation, deque(lines.decode("utf-8", "surrogateescape").split("\n"))))
+        return True
+
+    def _exactly(self, size: int) -> bytes | None:
+        parts = bytearray()
+        while len(parts) < size:
+            data = self._channel.recv(min(size - len(parts), 1 << 20))
+            if not data:
+                return None
+            parts += data
+        return bytes(parts)

@@ -1,0 +1,44 @@
+"""A slot that runs in whatever thread calls its `serve`: a Worker lends it the main thread of its process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from queue import SimpleQueue
+from time import perf_counter
+
+from qw.slots._slot import Outcome
+from qw.slots.local import LocalSlot
+
+
+class InlineSlot(LocalSlot):
+    """One worker's jobs, run in the thread that calls `serve`."""
+
+    def __init__(self, worker: str, run: Callable[[str], Outcome | None], wake: Callable[[], None]) -> None:
+        super().__init__(worker, wake)
+        self._run = run
+        self._ready: SimpleQueue[None] = SimpleQueue()
+
+    def start(self) -> None:
+        """Do nothing: whoever lends its thread calls `serve`."""
+
+    def serve(self) -> None:
+        """Run jobs until the slot is closed."""
+        try:
+            while not self._closed:
+                try:
+                    line = self._lines.popleft()
+                except IndexError:
+                    self._ready.get()
+                    continue
+                began = perf_counter()
+                outcome = self._run(line)
+                self._report((perf_counter() - began, outcome))
+        finally:
+            self._end()
+
+    def kill(self) -> None:
+        """End as soon as may be: a running thread cannot be cut off, what it still reports is ignored."""
+        self.close()
+
+    def _notify(self) -> None:
+        self._ready.put(None)

@@ -1,0 +1,94 @@
+"""
+What slots inside the manager's own process have in common: lines in, reports out, over two deques.
+
+Taking a job from the left of a deque and taking jobs back from its right are each one step of the
+interpreter, so that each job goes to exactly one side.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from qw.slots._slot import Report
+
+
+class LocalSlot:
+    """One worker's jobs, run in this process: the half of `Slot` that does not depend on by what."""
+
+    def __init__(self, worker: str, wake: Callable[[], None]) -> None:
+        self._worker = worker
+        self._wake = wake
+        self._lines: deque[str] = deque()
+        self._reports: deque[Report] = deque()
+        self._handed = 0
+        self._closed = False
+        self._ended = threading.Event()
+
+    @property
+    def worker(self) -> str:
+        """Name of the worker this slot computes for."""
+        return self._worker
+
+    @property
+    def alive(self) -> bool:
+        """False once it will start nothing more."""
+        return not self._ended.is_set()
+
+    def hand(self, lines: bytes, count: int) -> None:
+        """Take `count` jobs to run after those it has."""
+        self._handed += count
+        self._lines.extend(lines.decode("utf-8", "surrogateescape").split("\n"))
+        self._notify()
+
+    def take_back(self) -> int:
+        """Take back all jobs that were not started; returns how many."""
+        taken = 0
+        while True:
+            try:
+                self._lines.pop()
+            except IndexError:
+                self._handed -= taken
+                return taken
+            taken += 1
+
+    def reports(self) -> list[Report]:
+        """Return what has been reported since the last time."""
+        return [self._reports.popleft() for _ in range(len(self._reports))]
+
+    def started(self) -> int:
+        """How many of the jobs ever handed in, and not taken back, were started."""
+        return self._handed - len(self._lines)
+
+    def fileno(self) -> int:
+        """Return -1: a report calls `wake`."""
+        return -1
+
+    def wants_to_write(self) -> bool:
+        """Nothing ever waits."""
+        return False
+
+    def write(self) -> None:
+        """Nothing ever waits."""
+
+    def close(self) -> None:
+        """End after the job that runs now."""
+        self._closed = True
+        self._notify()
+
+    def join(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds for the end; returns whether it came."""
+        return self._ended.wait(timeout)
+
+    def _notify(self) -> None:
+        """Tell whoever serves that there is something to look at."""
+        raise NotImplementedError
+
+    def _report(self, report: Report) -> None:
+        self._reports.append(report)
+        self._wake()
+
+    def _end(self) -> None:
+        self._ended.set()
+        self._wake()

@@ -1,0 +1,128 @@
+"""
+Run one job: decode its line, call the target, and say how it ended, in plain data.
+
+Whatever a target raises ends here. No exception object leaves a slot: one that cannot be
+un-pickled would do its harm in the manager.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import traceback
+from collections.abc import Awaitable
+from typing import Final, cast
+
+from qw.errors import UndecodableJob
+from qw.job import JobType, running
+from qw.keys import OWN
+from qw.slots._slot import Outcome
+from qw.target import Target
+
+#: Bytes of a traceback that are kept: its end, where the reason stands.
+TRACEBACK_SIZE: Final = 8192
+#: Characters of an error's message that are kept.
+ERROR_SIZE: Final = 1000
+#: Seconds for which a failure without a type of its own is kept in `result:<id>`.
+FAILURE_TTL: Final = 3600.0
+
+_COUNTED: Final = ("qw:tries", "qw:crashes", "qw:rescues")
+
+
+class Runner:
+    """Runs the jobs of one worker, one at a time, on one target."""
+
+    def __init__(self, target: Target, worker: str) -> None:
+        self._target = target
+        self._function = target.function
+        self._worker = worker
+
+    def run(self, line: str) -> Outcome | None:
+        """Run the job of this line; never raises. None: it finished and there is nothing to keep."""
+        job_type: JobType[object] | None = None
+        try:
+            job_id, own, data = _read(line)
+            args, job_type = self._target.decode(job_id, own.get("qw:type"), data)
+            with running(job_id, _attempt(own), self._worker):
+                value = self._function(*args)
+            return _result(job_type, value)
+        except BaseException as error:  # noqa: BLE001 - SystemExit of a target is that job's failure, not the slot's end
+            return failed(error, job_type, self._worker)
+
+    def run_any(self, line: str) -> Outcome | None:
+        """Run the job of this line, on whichever kind of target, in this thread."""
+        return asyncio.run(self.run_async(line)) if self._target.is_async else self.run(line)
+
+    async def run_async(self, line: str) -> Outcome | None:
+        """Run the job of this line on an `async def` target; lets only a cancellation from outside through."""
+        job_type: JobType[object] | None = None
+        try:
+            job_id, own, data = _read(line)
+            args, job_type = self._target.decode(job_id, own.get("qw:type"), data)
+            with running(job_id, _attempt(own), self._worker):
+                value = await cast("Awaitable[object]", self._function(*args))
+            return _result(job_type, value)
+        except BaseException as error:  # noqa: BLE001 - as in `run`; the slot tells its own cancellation apart
+            return failed(error, job_type, self._worker)
+
+
+def _read(line: str) -> tuple[str, dict[str, str], dict[str, str]]:
+    """Split a line into the id, qw's own fields, and the job's."""
+    flat: list[str] = json.loads(line)
+    job_id = flat.pop()
+    own: dict[str, str] = {}
+    data: dict[str, str] = {}
+    pairs = iter(flat)
+    for name, value in zip(pairs, pairs, strict=True):
+        if name.startswith(OWN):
+            own[name] = value
+        else:
+            data[name] = value
+    return job_id, own, data
+
+
+def _attempt(own: dict[str, str]) -> int:
+    """Count this run of the job, from 1; a count that a foreign producer spoilt counts as none."""
+    return 1 + sum(int(own[name]) for name in _COUNTED if name in own and own[name].isdecimal())
+
+
+def _result(job_type: JobType[object] | None, value: object) -> Outcome | None:
+    if job_type is None or not job_type.has_result:
+        return None
+    return Outcome("result", job_type.options.result_ttl, f'{{"result":{job_type.encode_result(value)}}}')
+
+
+def failed(error: BaseException, job_type: JobType[object] | None, worker: str) -> Outcome:
+    """Describe a failure in plain data; an exception that cannot even be described is described as that."""
+    text = describe(error)
+    trace = "" if isinstance(error, UndecodableJob) else _trace(error)
+    ttl = FAILURE_TTL if job_type is None else job_type.options.result_ttl
+    body = json.dumps({"error": text, "traceback": trace})
+    return Outcome("bury", ttl, body, {"qw:error": text, "qw:traceback": trace, "qw:worker": worker})
+
+
+def describe(error: BaseException) -> str:
+    """Say type and message of an exception in one bounded text that is valid UTF-8."""
+    name = type(error).__qualname__
+    try:
+        message = str(error)
+    except BaseException as worse:  # noqa: BLE001 - a target's __str__ is a target's code
+        message = f"(its message cannot be had: {type(worse).__qualname__})"
+    text = f"{name}: {message}" if message else name
+    return _clean(text[:ERROR_SIZE])
+
+
+def _trace(error: BaseException) -> str:
+    """Format the traceback from the target's first frame on, its last 8 KiB."""
+    try:
+        tb = error.__traceback__
+        while tb is not None and tb.tb_frame.f_globals.get("__name__") == __name__:
+            tb = tb.tb_next
+        text = "".join(traceback.format_exception(type(error), error, tb))
+    except BaseException as worse:  # noqa: BLE001 - as in `describe`
+        text = f"(no traceback: {type(worse).__qualname__} while it was formatted)"
+    return _clean(text)[-TRACEBACK_SIZE:]
+
+
+def _clean(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,0 +1,99 @@
+"""Slots that are tasks: one event loop in one thread, and for each worker a task that runs one job at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from time import perf_counter
+
+from qw.slots.local import LocalSlot
+from qw.slots.runner import Runner
+from qw.target import Target
+
+
+class EventLoop:
+    """The event loop that all task slots of a manager share; it ends with the last of them."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="qw-tasks", daemon=True)
+        self._slots = 0
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Call a function in the loop's thread, which starts with the first call; after the end, do nothing."""
+        if self._thread.ident is None:
+            self._thread.start()
+        try:
+            self._loop.call_soon_threadsafe(function)
+        except RuntimeError:  # the loop is closed
+            return
+
+    def enter(self) -> None:
+        """Count one more slot."""
+        self._slots += 1
+
+    def leave(self) -> None:
+        """Count one less, in the loop's thread; the last one stops the loop."""
+        self._slots -= 1
+        if not self._slots:
+            self._loop.stop()
+
+
+class TaskSlot(LocalSlot):
+    """One worker's task."""
+
+    def __init__(self, worker: str, target: Target, loop: EventLoop, wake: Callable[[], None]) -> None:
+        super().__init__(worker, wake)
+        self._run = Runner(target, worker).run_async
+        self._loop = loop
+        self._killed = False
+        self._ready: asyncio.Event | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Start the task."""
+        self._loop.enter()
+        self._loop.call(self._begin)
+
+    def _begin(self) -> None:
+        self._ready = asyncio.Event()
+        self._task = asyncio.get_running_loop().create_task(self._serve(self._ready))
+        self._task.add_done_callback(lambda _: self._leave())
+
+    def _leave(self) -> None:
+        self._end()
+        self._loop.leave()
+
+    async def _serve(self, ready: asyncio.Event) -> None:
+        while not self._closed:
+            try:
+                line = self._lines.popleft()
+            except IndexError:
+                ready.clear()
+                if not self._lines and not self._closed:
+                    await ready.wait()
+                continue
+            began = perf_counter()
+            outcome = await self._run(line)
+            if self._killed:
+                return  # cut off by the manager: that is not the job's own end
+            self._report((perf_counter() - began, outcome))
+            await asyncio.sleep(0)  # jobs that never wait must not keep the other tasks from running
+
+    def kill(self) -> None:
+        """Cancel what runs."""
+        self._killed = True
+        self.close()
+        self._loop.call(lambda: self._task is not None and self._task.cancel())
+
+    def _notify(self) -> None:
+        self._loop.call(lambda: self._ready is not None and self._ready.set())

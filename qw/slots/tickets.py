@@ -1,0 +1,59 @@
+"""
+Who may start a job: one byte for each, which the kernel gives to exactly one of two readers.
+
+The dispatcher writes a byte for each job of a batch; the slot reads one before it starts a job. To
+take jobs back the dispatcher reads the rest from the slot's own end. There is no lock that a killed
+process could keep, and no job that both believe to have.
+
+The byte is the batch's generation (0 to 255, in turn). A slot that finds a later generation in its
+hand than its next job has knows that those in between were taken back; at most two batches are out
+at a time, so the numbers cannot be confused.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import socket
+import struct
+import termios
+
+
+class Tickets:
+    """The dispatcher's side of one slot's tickets."""
+
+    def __init__(self) -> None:
+        self._in, self.out = socket.socketpair()
+        self._in.setblocking(False)
+        self._issued = 0
+        self._generation = 0
+
+    def filenos(self) -> tuple[int, int]:
+        """Return both descriptors: the one written to, and the one that the slot shares."""
+        return self._in.fileno(), self.out.fileno()
+
+    def issue(self, count: int) -> int:
+        """Write `count` tickets of a new generation; returns the generation."""
+        self._generation = (self._generation + 1) % 256
+        self._in.send(bytes((self._generation,)) * count)
+        self._issued += count
+        return self._generation
+
+    def take_back(self) -> int:
+        """Read all tickets that are left; returns how many."""
+        taken = 0
+        try:
+            while True:
+                taken += len(self.out.recv(65536, socket.MSG_DONTWAIT))
+        except BlockingIOError:
+            self._issued -= taken
+            return taken
+
+    def taken(self) -> int:
+        """How many of the tickets issued, and not taken back, the slot has read."""
+        waiting: int = struct.unpack("i", fcntl.ioctl(self.out.fileno(), termios.FIONREAD, b"\0\0\0\0"))[0]
+        return self._issued - waiting
+
+    def close(self) -> None:
+        """Close both ends here; the slot keeps its own."""
+        self._in.close()
+        self.out.close()
