@@ -1,0 +1,49 @@
+"""Connections outside the pool, for who waits on several at once or may never block."""
+
+from __future__ import annotations
+
+import inspect
+from functools import lru_cache
+from typing import Any
+
+from redis import ConnectionPool
+from redis.backoff import NoBackoff
+from redis.connection import AbstractConnection
+from redis.retry import Retry
+
+#: Settings of a pool that have no place in a connection that is watched by `select`: redis-py 8 would
+#: speak RESP3 and push messages of its own, which make a socket readable without a reply.
+_DROPPED = ("maint_notifications_config", "maint_notifications_pool_handler", "connection_pool", "cache", "cache_config")
+
+
+@lru_cache
+def _accepted(connection_class: type[AbstractConnection]) -> frozenset[str]:
+    """Return the arguments that this class and its bases take: they differ between redis-py 5 and 8."""
+    names: set[str] = set()
+    for base in connection_class.__mro__[:-1]:
+        names.update(inspect.signature(base.__init__).parameters)
+    return frozenset(names)
+
+
+def dedicated(pool: ConnectionPool, *, socket_timeout: float | None) -> AbstractConnection:
+    """
+    Make a connection as `pool` would, but of one's own: RESP2, bytes, and never retried by redis-py.
+
+    It is not connected yet; `socket_timeout` (seconds) bounds connecting and each read.
+    """
+    own: dict[str, Any] = {  # values for keyword arguments of a class that is only known at run time
+        "protocol": 2,
+        "decode_responses": False,
+        "health_check_interval": 0,
+        "retry": Retry(NoBackoff(), 0),
+        "retry_on_timeout": False,
+        "retry_on_error": [],
+        "socket_timeout": socket_timeout,
+        "socket_connect_timeout": socket_timeout,
+        "socket_keepalive": True,
+    }
+    accepted = _accepted(pool.connection_class)
+    sentinel = hasattr(pool, "sentinel_manager")  # a Sentinel's connection asks its pool for the master's address
+    options = {k: v for k, v in pool.connection_kwargs.items() if k not in _DROPPED or (sentinel and k == "connection_pool")}
+    options.update({k: v for k, v in own.items() if k in accepted})
+    return pool.connection_class(**options)

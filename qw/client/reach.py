@@ -1,0 +1,76 @@
+"""Ask a Redis whether it is there, lets us in, and is new enough; say in one line what to do when not."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import redis
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    NoPermissionError,
+    RedisError,
+    ResponseError,
+)
+
+from qw.client.connect import dedicated
+from qw.errors import RedisRefused, RedisTooOld, RedisUnavailable
+from qw.logs import safe
+
+#: BLMOVE, LMOVE and what else qw stands on came with this version.
+OLDEST: Final = (6, 2)
+#: Seconds until a Redis that does not answer counts as not there.
+PATIENCE: Final = 5.0
+
+
+def check(pool: redis.ConnectionPool) -> str:
+    """
+    Return the version of the Redis behind `pool`, '' when it may not be asked.
+
+    Raises `RedisUnavailable`, `RedisRefused` or `RedisTooOld`.
+    """
+    connection = dedicated(pool, socket_timeout=PATIENCE)
+    try:
+        connection.connect()
+        connection.send_command("INFO", "server")
+        version = _version(connection.read_response())
+    except NoPermissionError:
+        return ""
+    except (AuthenticationError, AuthorizationError) as error:
+        raise RedisRefused(f"Redis wants another user or password: {safe(str(error))}") from None
+    except ResponseError as error:
+        # A Redis before 6 has no users, and says so with a plain error.
+        if "NOAUTH" in str(error) or "WRONGPASS" in str(error):
+            raise RedisRefused(f"Redis wants another user or password: {safe(str(error))}") from None
+        raise RedisUnavailable(f"Redis does not answer as it should: {safe(str(error))}") from None
+    except (RedisError, OSError) as error:
+        raise RedisUnavailable(f"Redis does not answer: {safe(str(error))}") from None
+    finally:
+        connection.disconnect()
+    if version and _numbers(version) < OLDEST:
+        raise RedisTooOld(f"this Redis is {safe(version)}; qw needs 6.2 or newer")
+    return version
+
+
+def _version(info: object) -> str:
+    text = info.decode("utf-8", "replace") if isinstance(info, bytes) else ""
+    for line in text.splitlines():
+        name, _, value = line.partition(":")
+        if name == "redis_version":
+            return value.strip()
+    return ""
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
+
+
+def shown(pool: redis.ConnectionPool) -> str:
+    """Return where the Redis behind `pool` is, as a URL without a password."""
+    options = pool.connection_kwargs
+    db = options.get("db") or 0
+    path = options.get("path")
+    if path:
+        return safe(f"unix://{path}?db={db}")
+    scheme = "rediss" if issubclass(pool.connection_class, redis.SSLConnection) else "redis"
+    return safe(f"{scheme}://{options.get('host', 'localhost')}:{options.get('port', 6379)}/{db}")

@@ -1,0 +1,152 @@
+"""All workers of a manager at once: their slots' births and deaths, reports, hand-backs, and what to wait for."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import select
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
+
+from qw.dispatcher.workers import LOOK_AGAIN, WorkerState
+from qw.slots import Report, Slot
+
+#: Seconds between the deaths of a slot that never gets to report: doubled each time, up to the longest.
+FIRST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 30.0
+
+
+class Crew:
+    """The workers of one start of a manager, in the order of their names."""
+
+    def __init__(self, names: Sequence[str], make_slot: Callable[[str], Slot]) -> None:
+        self._states = {name: WorkerState(name, make_slot) for name in names}
+        self._readable: frozenset[int] = frozenset()
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._states
+
+    def __getitem__(self, name: str) -> WorkerState:
+        return self._states[name]
+
+    def __iter__(self) -> Iterator[WorkerState]:
+        return iter(self._states.values())
+
+    @property
+    def resting(self) -> bool:
+        """Whether no worker holds a job."""
+        return not any(state.held for state in self)
+
+    def idle(self) -> list[str]:
+        """Return the names of those for whom a job would start at once."""
+        return [state.name for state in self if state.idle]
+
+    def wants(self, depth: int) -> list[tuple[str, int]]:
+        """Return who may be given how many jobs."""
+        rooms = [(state.name, state.room(depth)) for state in self]
+        return [(name, room) for name, room in rooms if room > 0]
+
+    # -- lives --------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Give birth to all slots."""
+        for state in self:
+            state.slot.start()
+
+    def died(self, now: float) -> Iterator[tuple[str, str | None, list[str]]]:
+        """Yield each worker whose slot has died: its name, the job that ran, and the jobs that had not started."""
+        for state in self:
+            if state.slot.alive or state.reborn_at:
+                continue
+            ran, others = state.bury_slot()
+            state.deaths += 1
+            # The first is replaced at once; one that dies again without a job between has to wait.
+            pause = 0.0 if state.deaths == 1 else min(LONGEST_PAUSE, FIRST_PAUSE * 2**state.deaths)
+            state.reborn_at = now + pause
+            yield state.name, ran, others
+
+    def revive(self, now: float) -> None:
+        """Replace the dead ones whose time has come."""
+        for state in self:
+            if state.reborn_at and state.reborn_at <= now:
+                state.rebirth()
+
+    def kill(self) -> None:
+        """End all slots at once; what they hold stays in their workers' lists in Redis."""
+        for state in self:
+            state.slot.kill()
+            state.held.clear()
+
+    def end(self, seconds: float) -> None:
+        """Close all slots, and kill those that have not ended in time."""
+        for state in self:
+            state.slot.close()
+        until = time.monotonic() + seconds
+        for state in self:
+            if not state.slot.join(max(0.0, until - time.monotonic())):
+                state.slot.kill()
+                state.slot.join(seconds)
+
+    # -- jobs ---------------------------------------------------------------------------------------
+
+    def reports(self, now: float) -> Iterator[tuple[str, list[tuple[str, bytes, Report]]]]:
+        """Yield the workers that have something to report, and what."""
+        for state in self:
+            fileno = state.slot.fileno()
+            if fileno < 0 or fileno in self._readable:
+                reports = state.reports(now)
+                if reports:
+                    yield state.name, reports
+
+    def overdue(self, now: float) -> Iterator[tuple[str, list[str]]]:
+        """Take back what has waited too long; yields whose it was."""
+        for state in self:
+            if state.due() <= now and state.slot.alive:
+                ids = state.hand_back(now)
+                if ids:
+                    yield state.name, ids
+
+    def take_back(self) -> Iterator[tuple[str, list[str]]]:
+        """Take back all that was not started; yields whose it was."""
+        for state in self:
+            ids = state.take_back()
+            if ids:
+                yield state.name, ids
+
+    # -- waiting ------------------------------------------------------------------------------------
+
+    def watch(self, poll: select.poll, now: float) -> bool:
+        """Register what slots wait for; returns whether those without a descriptor may ring now."""
+        may_ring = False
+        for state in self:
+            fileno, busy = state.slot.fileno(), state.busy(now)
+            if fileno < 0:
+                may_ring = may_ring or not busy
+                continue
+            may_ring = True
+            poll.register(fileno, (0 if busy else select.POLLIN) | self._writing(state))
+        return may_ring
+
+    @staticmethod
+    def _writing(state: WorkerState) -> int:
+        return select.POLLOUT if state.slot.wants_to_write() else 0
+
+    def take(self, events: Mapping[int, int]) -> None:
+        """Note which descriptors are readable, and write to those that take it."""
+        self._readable = frozenset(fileno for fileno, event in events.items() if event & ~select.POLLOUT)
+        for state in self:
+            if events.get(state.slot.fileno(), 0) & select.POLLOUT:
+                with contextlib.suppress(OSError):
+                    state.slot.write()
+
+    def due(self, now: float) -> float:
+        """When a worker must be looked at, whatever comes in."""
+        times = [math.inf]
+        for state in self:
+            times.append(state.due())
+            if state.reborn_at > now:
+                times.append(state.reborn_at)
+            if state.busy(now):
+                times.append(now + LOOK_AGAIN)
+        return min(times)

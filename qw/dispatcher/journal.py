@@ -1,0 +1,111 @@
+"""What a dispatcher tells: one line for each job, and the totals at the end."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Sequence
+
+import attrs
+
+from qw.keys import to_str
+from qw.logs import say
+from qw.slots import Outcome, Report
+
+
+@attrs.define
+class Totals:
+    """What a manager has done since it started; `seconds` is how long it ran."""
+
+    finished: int = 0
+    buried: int = 0
+    crashed: int = 0
+    dropped: int = 0
+    released: int = 0
+    seconds: float = 0.0
+
+
+class Journal:
+    """Writes the log of one manager, and counts."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self.logger = logger
+        self.totals = Totals()
+        self._began = time.monotonic()
+        #: Seconds that Redis's clock is ahead of ours; only for the waiting times shown.
+        self._ahead = 0.0
+
+    @property
+    def keeps_lines(self) -> bool:
+        """Whether each job gets a line in the log, for which its data must be kept."""
+        return self.logger.isEnabledFor(logging.INFO)
+
+    def clock(self, redis_ms: int) -> None:
+        """Note what time it is for Redis."""
+        self._ahead = redis_ms / 1000 - time.time()
+
+    def job(self, worker: str, job_id: str, line: bytes, report: Report) -> None:
+        """Tell how a job ended."""
+        seconds, outcome = report
+        if outcome is None or outcome.kind == "result":
+            self.totals.finished += 1
+            if line:
+                say(self.logger, logging.INFO, "finish", **self._about(worker, job_id, line, seconds))
+        else:
+            self.totals.buried += 1
+            about = self._about(worker, job_id, line, seconds)
+            say(self.logger, logging.WARNING, "bury", **about, error=outcome.fields.get("qw:error", ""))
+
+    def _about(self, worker: str, job_id: str, line: bytes, seconds: float) -> dict[str, object]:
+        about: dict[str, object] = {"job": job_id}
+        if line:
+            flat: list[str] = json.loads(to_str(line))
+            own = {k: v for k, v in zip(flat[::2], flat[1::2], strict=False) if k.startswith("qw:")}
+            about["type"] = own.get("qw:type", "-")
+            about["worker"] = worker
+            queued = own.get("qw:queued_at", "")
+            if queued.isdecimal():
+                about["wait"] = max(0.0, time.time() + self._ahead - seconds - int(queued) / 1000)
+        else:
+            about["worker"] = worker
+        about["run"] = seconds
+        return about
+
+    def crashed(self, worker: str, job_id: str | None) -> None:
+        """Tell that a worker's process died, and which job it was running."""
+        if job_id is not None:
+            self.totals.crashed += 1
+        say(self.logger, logging.WARNING, "crash", worker=worker, job=job_id or "-")
+
+    def dropped(self, dropped: Sequence[tuple[str, str]]) -> None:
+        """Tell of ids that could not be read."""
+        for job_id, why in dropped:
+            if why.startswith("buried"):
+                self.totals.buried += 1
+                say(self.logger, logging.WARNING, "bury", job=job_id, error=why.removeprefix("buried: "))
+            else:
+                self.totals.dropped += 1
+                say(self.logger, logging.WARNING, "drop", job=job_id, why=why)
+
+    def refused(self, ids: frozenset[str]) -> None:
+        """Tell of outcomes that came too late: the job was taken away meanwhile."""
+        for job_id in ids:
+            say(self.logger, logging.WARNING, "refused", job=job_id, why="it was taken away meanwhile")
+
+    def released(self, worker: str, ids: Sequence[str]) -> None:
+        """Tell that jobs go back to be run elsewhere."""
+        self.totals.released += len(ids)
+        say(self.logger, logging.DEBUG, "release", worker=worker, jobs=len(ids))
+
+    def end(self) -> None:
+        """Tell the totals."""
+        self.totals.seconds = time.monotonic() - self._began
+        say(self.logger, logging.INFO, "totals", **attrs.asdict(self.totals))
+
+
+def crash_outcome(worker: str) -> Outcome:
+    """Describe the end of a process for the job that it took with it."""
+    error = "the worker's process died while it ran this job"
+    body = json.dumps({"error": error, "traceback": ""})
+    return Outcome("crash", 3600.0, body, {"qw:error": error, "qw:worker": worker})

@@ -1,0 +1,112 @@
+"""
+Waiting for jobs without polling: two connections, each blocked on one list for an idle worker.
+
+    BLMOVE <manager>:jobs <idle worker>:jobs RIGHT LEFT 5
+    BLMOVE all:jobs       <idle worker>:jobs RIGHT LEFT 5
+
+A plain LPUSH from any program wakes exactly one worker of the fleet. The reply is only a knock: what
+runs is what `exchange` then finds in the worker's list. So a claim whose reply was lost, or that comes
+after its worker has got something else to do, is picked up in the same way as any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, cast
+
+from redis.exceptions import ResponseError
+
+from qw.dispatcher.link import Link
+from qw.keys import Keys, to_str
+
+#: Seconds that one BLMOVE blocks: a connection that is dead without our knowing stays first in Redis's
+#: queue of waiters, and takes the next job, for no longer than this.
+BLOCK: Final = 5.0
+#: Seconds over `BLOCK` after which a reply is given up, and the connection with it.
+MARGIN: Final = 3.0
+#: Seconds that a knock may stay armed for a worker that has got something to do meanwhile.
+TOLERANCE: Final = 0.002
+
+
+class Knocker:
+    """
+    One of the two blocked connections.
+
+    1. It arms a BLMOVE for an idle worker.
+    2. It says which id was moved to whom, by `on_knock(worker, id, queue)`.
+    3. It frees the connection when its worker is not idle any more.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        keys: Keys,
+        queue: str | None,
+        on_knock: Callable[[str, str | None, str], None],
+        block: float,
+    ) -> None:
+        self.link = link
+        self._keys = keys
+        self._source = keys.all_jobs if queue is None else keys.jobs(queue)
+        #: What `qw:queue` says of a job from this list.
+        self._queue = "" if queue is None else f"{queue}:jobs"
+        self._on_knock = on_knock
+        self._block = max(0.1, min(BLOCK, block))
+        #: The worker that the armed BLMOVE is for.
+        self.armed_for: str | None = None
+        self._busy_since = float("inf")
+        self._unblocking = False
+
+    def arm(self, worker: str) -> None:
+        """Block for `worker`, unless it is blocked already."""
+        if self.armed_for is not None or not self.link.up:
+            return
+        self.armed_for = worker
+        self._busy_since, self._unblocking = float("inf"), False
+        command = ("BLMOVE", self._source, self._keys.jobs(worker), "RIGHT", "LEFT", f"{self._block:g}")
+        self.link.send(command, self._answered)
+
+    def _answered(self, reply: object) -> None:
+        worker, self.armed_for = cast("str", self.armed_for), None
+        if isinstance(reply, ResponseError):
+            self._on_knock(worker, None, str(reply))
+        elif reply is not None:
+            self._on_knock(worker, to_str(cast("bytes", reply)), self._queue)
+
+    def lost(self) -> str | None:
+        """Note that the connection is gone; returns the worker into whose list it may have moved a job."""
+        worker, self.armed_for = self.armed_for, None
+        return worker
+
+    def release_if_busy(self, idle: bool, now: float, main: Link) -> None:
+        """Free the connection when its worker has not been idle for a while."""
+        if self.armed_for is None or self._unblocking:
+            return
+        if idle:
+            self._busy_since = float("inf")
+        else:
+            self._busy_since = min(self._busy_since, now)
+            if now - self._busy_since >= TOLERANCE:
+                self.unblock(main)
+
+    def unblock(self, main: Link) -> None:
+        """Ask Redis to free the connection. It may come too late: then the reply is a knock like any other."""
+        if self.armed_for is None or self._unblocking or not main.up:
+            return
+        self._unblocking = True
+        if self.link.client_id:
+            main.send(("CLIENT", "UNBLOCK", self.link.client_id), self._unblocked)
+
+    def _unblocked(self, reply: object) -> None:
+        # Not permitted: the BLMOVE runs out by itself within 5 s, and what it claims meanwhile is handed back.
+        pass
+
+    def due(self) -> float:
+        """When `release_if_busy` wants to look again; infinity when it need not."""
+        if self._unblocking or self._busy_since == float("inf"):
+            return float("inf")
+        return self._busy_since + TOLERANCE
+
+    def overdue(self, now: float) -> bool:
+        """Whether the reply should have come long ago: the connection is dead and does not know it."""
+        return now - self.link.since() > BLOCK + MARGIN

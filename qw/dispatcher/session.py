@@ -1,0 +1,147 @@
+"""
+A dispatcher's four connections to Redis, and what comes in on them without being asked.
+
+    main     exchange, beat, register, leave: one `exchange` in flight at a time
+    knock    blocked on <manager>:jobs
+    knock    blocked on all:jobs
+    bell     subscribed to all:bell
+
+Each is made again by itself when it breaks. Only the main one counts as "Redis is gone".
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol, cast
+
+from redis.connection import AbstractConnection
+
+from qw.dispatcher.knocker import Knocker
+from qw.dispatcher.link import Link
+from qw.keys import Keys, to_str
+from qw.logs import say
+
+#: Seconds that the main connection may leave a command without an answer before it is given up.
+PATIENCE: Final = 10.0
+
+
+class Listener(Protocol):
+    """Who is told what comes in."""
+
+    def main_up(self) -> None:
+        """Go on: Redis is there (again)."""
+
+    def main_down(self) -> None:
+        """Note that whatever had no answer is unsure now."""
+
+    def knocked(self, worker: str, job_id: str | None, queue: str) -> None:
+        """Note a job moved to a worker; without an id, `queue` is the error that the knock met."""
+
+    def look(self, worker: str | None, others: str | None) -> None:
+        """Look into the list of this worker (None: of all), for jobs whose queue is `others` (None: the usual)."""
+
+
+class Session:
+    """The connections of one start of a manager."""
+
+    def __init__(
+        self,
+        connect: Callable[[], AbstractConnection],
+        keys: Keys,
+        manager: str,
+        listener: Listener,
+        wake: Callable[[], None],
+        logger: logging.Logger,
+        block: float,
+    ) -> None:
+        self._listener = listener
+        self._keys = keys
+        self._logger = logger
+        self._gone: float | None = None
+        self.main = Link(connect, self, wake)
+        self.bell = Link(connect, self, wake)
+        self.bell.on_push = self._rung
+        self.knockers = (
+            Knocker(Link(connect, self, wake), keys, manager, listener.knocked, block),
+            Knocker(Link(connect, self, wake), keys, None, listener.knocked, block),
+        )
+        self.links: Sequence[Link] = (self.main, *(k.link for k in self.knockers), self.bell)
+
+    def open(self) -> None:
+        """Start to connect."""
+        for link in self.links:
+            link.open()
+
+    def settle(self) -> None:
+        """Take over connections that have been made."""
+        for link in self.links:
+            link.settle()
+
+    def mind(self, now: float) -> None:
+        """Give up connections on which an answer is long overdue."""
+        if self.main.up and now - self.main.since() > PATIENCE:
+            self.main.lose(TimeoutError(f"no answer for {PATIENCE:g} s"))
+        for knocker in self.knockers:
+            if knocker.link.up and knocker.overdue(now):
+                knocker.link.lose(TimeoutError("a blocked connection did not come back"))
+
+    def watch(self, poll: select.poll) -> None:
+        """Register what the connections wait for."""
+        for link in self.links:
+            if link.up:
+                poll.register(link.fileno(), select.POLLIN | (select.POLLOUT if link.wants_to_write() else 0))
+
+    def take(self, events: Mapping[int, int]) -> None:
+        """Write and read where it is possible now."""
+        for link in self.links:
+            event = events.get(link.fileno(), 0) if link.up else 0
+            if event & select.POLLOUT:
+                link.write()
+            if event & ~select.POLLOUT:
+                link.pump()
+
+    def close(self) -> None:
+        """End all connections."""
+        for link in self.links:
+            link.close()
+
+    # -- what a Link tells its owner ----------------------------------------------------------------
+
+    def link_up(self, link: Link) -> None:
+        """Go on with a link that is there."""
+        if link is self.main:
+            if self._gone is not None:
+                say(self._logger, logging.WARNING, "back", after=time.monotonic() - self._gone)
+                self._gone = None
+            self._listener.main_up()
+        elif link is self.bell:
+            link.send(("SUBSCRIBE", self._keys.all_bell), None)
+            self._listener.look(None, None)
+        else:
+            link.send(("CLIENT", "ID"), lambda reply: self._identified(link, reply))
+
+    @staticmethod
+    def _identified(link: Link, reply: object) -> None:
+        link.client_id = reply if isinstance(reply, int) else 0
+
+    def link_down(self, link: Link, error: Exception) -> None:
+        """Note the loss of a link."""
+        if link is self.main:
+            if self._gone is None:
+                self._gone = time.monotonic()
+                say(self._logger, logging.WARNING, "gone", error=str(error))
+            self._listener.main_down()
+            return
+        for knocker in self.knockers:
+            if knocker.link is link:
+                worker = knocker.lost()
+                if worker is not None:
+                    # It may have moved a job there, and nobody knows from which queue.
+                    self._listener.look(worker, "")
+
+    def _rung(self, message: object) -> None:
+        if isinstance(message, list) and message[0] == b"message":
+            self._listener.look(to_str(cast("bytes", message[2])), None)

@@ -1,0 +1,128 @@
+"""
+One worker as its dispatcher sees it: a name, a slot that computes, and the jobs in its hand.
+
+    handed in, oldest first:   [ reported ][ runs ][ not started ............ ]
+                                            └───────── held ─────────────────┘
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from qw.scripts import Batch
+from qw.slots import Report, Slot
+
+#: Seconds that a job may wait in a slot for the one before it; then it goes back (promise 4).
+PATIENCE: Final = 0.020
+#: The same for a job that came to a busy worker by a late knock.
+SHORT_PATIENCE: Final = 0.002
+#: Batches that a slot may have at a time: one to run, one to follow without a pause.
+MOST_BATCHES: Final = 2
+#: Seconds between two looks at a slot that has plenty to do.
+LOOK_AGAIN: Final = 0.001
+#: Jobs in hand from which on a slot counts as having plenty to do.
+PLENTY: Final = 8
+
+
+class WorkerState:
+    """A worker's slot and what it holds."""
+
+    def __init__(self, name: str, make_slot: Callable[[str], Slot]) -> None:
+        self.name = name
+        self._make_slot = make_slot
+        self.slot = make_slot(name)
+        #: (id, its line, or nothing when nobody will log it), oldest first.
+        self.held: deque[tuple[str, bytes]] = deque()
+        #: Of each batch not wholly started: when its patience ends, and the count of handed jobs up to its end.
+        self._batches: deque[tuple[float, int]] = deque()
+        self._handed = 0
+        self._reported = 0
+        self._looked = 0.0
+        #: Set when jobs were taken back: it runs a long one, and gets nothing until that is over.
+        self.stuck = False
+        #: How often in a row its slot died without a report, and when a dead one is replaced; 0: it lives.
+        self.deaths = 0
+        self.reborn_at = 0.0
+
+    @property
+    def idle(self) -> bool:
+        """Whether a job handed in now would start at once."""
+        return not self.held and self.slot.alive
+
+    def room(self, depth: int) -> int:
+        """How many jobs it may be given; 0 until half of what it has is run, so that batches stay whole."""
+        held = len(self.held)
+        if self.stuck or not self.slot.alive or held > depth // 2 or len(self._batches) >= MOST_BATCHES:
+            return 0
+        return depth - held
+
+    def hand(self, batch: Batch, now: float, *, knocked: bool, keep_lines: bool) -> None:
+        """Give a batch to the slot; `knocked`: it was not asked for, but came with a knock."""
+        patience = SHORT_PATIENCE if knocked and self.held else PATIENCE
+        lines = batch.lines.split(b"\n") if keep_lines else [b""] * len(batch.ids)
+        self.held.extend(zip(batch.ids, lines, strict=True))
+        self._handed += len(batch.ids)
+        self._batches.append((now + patience, self._handed))
+        self.slot.hand(batch.lines, len(batch.ids))
+
+    def reports(self, now: float) -> list[tuple[str, bytes, Report]]:
+        """Return what has been reported, with the job it is about."""
+        if self.busy(now):
+            return []
+        self._looked = now
+        reports = self.slot.reports()
+        if not reports:
+            return []
+        self.stuck = False
+        self.deaths = 0
+        held = self.held
+        out = [(*held.popleft(), report) for report in reports]
+        self._reported += len(out)
+        while self._batches and self._batches[0][1] <= self._reported:
+            self._batches.popleft()
+        return out
+
+    def busy(self, now: float) -> bool:
+        """Whether it has plenty to do and was looked at just now: a look costs more than it brings."""
+        return len(self.held) > PLENTY and now - self._looked < LOOK_AGAIN
+
+    def due(self) -> float:
+        """When the next job that was not started has waited long enough; infinity when none waits."""
+        return self._batches[0][0] if self._batches else float("inf")
+
+    def hand_back(self, now: float) -> list[str]:
+        """Take back, when it is due, all jobs that were not started; returns their ids, oldest first."""
+        started = self.slot.started()
+        while self._batches and self._batches[0][1] <= started:
+            self._batches.popleft()
+        return self.take_back() if self._batches and self._batches[0][0] <= now else []
+
+    def take_back(self) -> list[str]:
+        """Take back all jobs that were not started; returns their ids, oldest first."""
+        taken = self.slot.take_back()
+        self._handed -= taken
+        self._batches.clear()
+        self.stuck = bool(self.held) and taken > 0
+        ids = [self.held.pop()[0] for _ in range(taken)]
+        ids.reverse()
+        return ids
+
+    def bury_slot(self) -> tuple[str | None, list[str]]:
+        """Clear up after a dead slot: the id of the job that ran, and those that had not started, oldest first."""
+        ran = self.slot.started() > self._reported
+        self.slot.take_back()
+        ids = [job_id for job_id, _ in self.held]
+        self.held.clear()
+        self._batches.clear()
+        self.stuck = False
+        self._handed = self._reported = 0
+        return (ids[0], ids[1:]) if ran and ids else (None, ids)
+
+    def rebirth(self) -> None:
+        """Put a new slot in the place of a dead one."""
+        self.slot.join(0)
+        self.slot = self._make_slot(self.name)
+        self.slot.start()
+        self.reborn_at = 0.0

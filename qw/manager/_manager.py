@@ -1,0 +1,245 @@
+"""`Manager`: starts workers, lets a dispatcher feed them, and stops them."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import re
+import secrets
+import socket
+import threading
+import weakref
+from collections.abc import Callable
+from multiprocessing.context import BaseContext
+from types import TracebackType
+from typing import Final, Literal
+
+from qw.client import Client
+from qw.client.connect import dedicated
+from qw.client.reach import check, shown
+from qw.dispatcher import Dispatcher, Site, Totals
+from qw.errors import AlreadyStartedException, NotStartedException, UsageError
+from qw.keys import check_name
+from qw.slots import Slot
+from qw.slots.process import ProcessSlot
+from qw.slots.task import EventLoop, TaskSlot
+from qw.slots.thread import ThreadSlot
+from qw.target import Target
+
+Mode = Literal["processes", "threads"]
+StartMethod = Literal["fork", "forkserver", "spawn"]
+
+#: Seconds in which a manager that nobody stopped is gone when the interpreter exits.
+EXIT_GRACE: Final = 0.5
+#: Seconds until a manager that could start must have connected.
+READY: Final = 10.0
+#: Seconds that the connections of a dispatcher may take to connect, or to answer while they do.
+SOCKET_TIMEOUT: Final = 5.0
+
+
+def default_name() -> str:
+    """Return the host's name, as far as it can stand in a key."""
+    return re.sub(r"[\s\x00-\x1f\x7f-\x9f{}:]", "-", socket.gethostname()) or "manager"
+
+
+class Manager:
+    """
+    A manager: it starts workers, feeds them jobs, and stops them.
+
+    `target` is a function, `f(job_id, job_data)` or `f(job: SomeJob)`, or a string that imports to one.
+    The parameters up to `name` are those of qw 0.1.1: where Redis is, how many workers (default: one for
+    each CPU), and the manager's name (default: the host's). The rest are given by keyword:
+
+    - `mode`: "processes" for targets that compute, "threads" for those that wait (an `async def`
+      target then runs as tasks on one event loop). In threads mode a target that holds the GIL for
+      longer than the lease holds up the beat as well, and the manager is taken for dead.
+    - `url`, or a `client`, in place of host, port and db; `namespace` as for `Client`.
+    - `start_method`: how processes are born; default "fork", which works from a script without a
+      `__main__` guard. "forkserver" and "spawn" are safe beside threads.
+    - `grace`: seconds that running jobs get to end when the manager is stopped.
+    - `burst`: stop when the queues are empty.
+
+    It installs no signal handlers. One that nobody stopped is stopped when the interpreter exits.
+    """
+
+    def __init__(
+        self,
+        target: Callable[..., object] | str,
+        host: str = "localhost",
+        port: int = 6379,
+        db: int = 0,
+        num_workers: int | None = None,
+        name: str | None = None,
+        *,
+        mode: Mode = "processes",
+        url: str | None = None,
+        client: Client | None = None,
+        namespace: str | None = None,
+        start_method: StartMethod | None = None,
+        grace: float = 25.0,
+        burst: bool = False,
+    ) -> None:
+        if mode not in ("processes", "threads"):
+            raise UsageError(f"mode {mode!r}: use 'processes' or 'threads'")
+        if num_workers is not None and num_workers < 1:
+            raise UsageError(f"num_workers {num_workers}: use 1 or more, or None for one for each CPU")
+        self.name = check_name(default_name() if name is None else name, "manager")
+        self.mode: Mode = mode
+        self.num_workers = num_workers or os.cpu_count() or 1
+        self.grace = grace
+        #: The part of its workers' names that no other start shares; '' before `start`.
+        self.start_id = ""
+        self._burst = burst
+        self._context = multiprocessing.get_context(start_method or "fork")
+        self._raw_target = target
+        self._target: Target | None = None
+        self._client = client or _make_client(host, port, db, url, namespace)
+        self._dispatcher: Dispatcher | None = None
+        self._thread: threading.Thread | None = None
+        self._totals = Totals()
+
+    @property
+    def target(self) -> Target:
+        """The target as it was understood; raises `TargetError` when it is none."""
+        if self._target is None:
+            self._target = Target.load(self._raw_target)
+        return self._target
+
+    @property
+    def workers(self) -> tuple[str, ...]:
+        """Names of the workers; none before `start`."""
+        count = self.num_workers if self.start_id else 0
+        return tuple(f"{self.name}.{self.start_id}.{n}" for n in range(count))
+
+    @property
+    def totals(self) -> Totals:
+        """What this manager has done since it was started last."""
+        return self._totals
+
+    def start(self) -> None:
+        """
+        Start the workers; returns when they take jobs.
+
+        Raises `AlreadyStartedException`; `TargetError` for a target that is not there or cannot be called;
+        `RedisUnavailable`, `RedisRefused` or `RedisTooOld`. Nothing is registered then.
+        """
+        if self._thread is not None:
+            raise AlreadyStartedException
+        target = self.target
+        check(self._client.connection_pool)
+        self.start_id = secrets.token_hex(4)
+        self._dispatcher = dispatcher = Dispatcher(self._site(target), _slot_maker(self.mode, target, self._context))
+        self._totals = dispatcher.journal.totals
+        dispatcher.start_slots()
+        self._thread = threading.Thread(target=dispatcher.run, name=f"qw-{self.name}", daemon=True)
+        self._thread.start()
+        _stop_at_exit(self)
+        dispatcher.wait_ready(READY)
+
+    def _site(self, target: Target) -> Site:
+        about = {
+            "mode": self.mode,
+            "workers": self.num_workers,
+            "target": target.name,
+            "redis": shown(self._client.connection_pool),
+            "name": self.name,
+        }
+        pool = self._client.connection_pool
+        return Site(
+            manager=self.name,
+            start=self.start_id,
+            workers=self.workers,
+            keys=self._client.keys,
+            connect=lambda: dedicated(pool, socket_timeout=SOCKET_TIMEOUT),
+            logger=logging.getLogger("qw.manager"),
+            about=about,
+            burst=self._burst,
+        )
+
+    def quiet(self) -> None:
+        """Take no more jobs; those taken are run. Raises `NotStartedException`."""
+        self._running()[0].quiet()
+
+    def stop(self, grace: float | None = None) -> None:
+        """
+        Finish what runs, give back what was not started, and leave; returns when that is done.
+
+        A job that runs for longer than `grace` seconds (default: the manager's own) is cut off and given
+        back as well. Raises `NotStartedException`.
+        """
+        dispatcher, thread = self._running()
+        dispatcher.stop(self.grace if grace is None else grace)
+        thread.join()
+        self._thread = None
+
+    def join(self, timeout: float | None = None) -> None:
+        """
+        Wait until the manager has stopped, or for `timeout` seconds.
+
+        Ctrl-C meanwhile stops the manager in good order, then raises `KeyboardInterrupt`; a second one
+        cuts off what runs. Raises `NotStartedException`.
+        """
+        _, thread = self._running()
+        try:
+            thread.join(timeout)
+        except KeyboardInterrupt:
+            self._interrupted()
+            raise
+        if not thread.is_alive():
+            self._thread = None
+
+    def _interrupted(self) -> None:
+        try:
+            self.stop()
+        except KeyboardInterrupt:
+            self.stop(0)
+
+    def _running(self) -> tuple[Dispatcher, threading.Thread]:
+        if self._dispatcher is None or self._thread is None:
+            raise NotStartedException
+        return self._dispatcher, self._thread
+
+    def __enter__(self) -> Manager:
+        """Start, unless it is started already."""
+        if self._thread is None:
+            self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        """Stop, unless it has stopped already."""
+        if self._thread is not None:
+            self.stop()
+
+
+def _make_client(host: str, port: int, db: int, url: str | None, namespace: str | None) -> Client:
+    if url is not None:
+        return Client.from_url(url, namespace=namespace)
+    return Client(host, port, db, namespace=namespace)
+
+
+def _slot_maker(mode: Mode, target: Target, context: BaseContext) -> Callable[[str, Callable[[], None]], Slot]:
+    """Return what makes the slot of a worker, by its name and what wakes the dispatcher."""
+    if mode == "processes":
+        return lambda worker, wake: ProcessSlot(worker, target, context, wake)
+    if not target.is_async:
+        return lambda worker, wake: ThreadSlot(worker, target, wake)
+    loop = EventLoop()
+    return lambda worker, wake: TaskSlot(worker, target, loop, wake)
+
+
+def _stop_at_exit(manager: Manager) -> None:
+    """
+    Have the manager stopped when the interpreter exits.
+
+    `atexit` comes too late: concurrent.futures joins its helper threads before that, and they wait for the
+    slots. So this asks for the same hook as concurrent.futures does, after it, and is called before it.
+    """
+    pid, reference = os.getpid(), weakref.ref(manager)
+
+    def stop() -> None:
+        left = reference()
+        if left is not None and left._thread is not None and os.getpid() == pid:  # noqa: SLF001 - a forked child keeps out
+            left.stop(EXIT_GRACE)
+
+    threading._register_atexit(stop)  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public one

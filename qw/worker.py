@@ -1,0 +1,127 @@
+"""`Worker`: one process that takes jobs by itself, without a manager: the same dispatcher, with one slot in it."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import secrets
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import redis
+
+from qw.client import Client
+from qw.client.connect import dedicated
+from qw.client.reach import check, shown
+from qw.dispatcher import Dispatcher, Site
+from qw.keys import Keys, check_name
+from qw.manager import default_name
+from qw.slots.inline import InlineSlot
+from qw.slots.runner import Runner
+from qw.target import Target
+
+#: Seconds that the connections may take to connect, or to answer while they do.
+SOCKET_TIMEOUT = 5.0
+#: Seconds: however long the job that runs may take.
+FOREVER = 1e9
+
+
+class Worker(multiprocessing.Process):
+    """
+    A worker that stands alone: `start()` it as a process, or call `run()` to become it.
+
+    It is listed as a worker of `manager_name` (default: the host's name) under a name of its own, takes
+    jobs sent to it, to that manager and to all, and runs them in the main thread of its process.
+    `timeout` is how many seconds at a time it blocks in Redis while there is nothing to do (at most 5).
+
+    SIGINT and SIGTERM let the job that runs end, and then the worker. Unlike a process of a manager it has
+    nobody to replace it: a job that kills it is run again by another worker.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        target: Callable[..., object] | str,
+        manager_name: str | None = None,
+        timeout: float = 10,
+    ) -> None:
+        super().__init__()
+        self.manager_name = check_name(default_name() if manager_name is None else manager_name, "manager")
+        self.timeout = timeout
+        # Neither a client nor its pool crosses to another process; what they are made of does.
+        self._pool_class = type(client.connection_pool)
+        self._connection_class = client.connection_pool.connection_class
+        self._connection_options = dict(client.connection_pool.connection_kwargs)
+        self._namespace = client.keys.namespace
+        self._target = target
+        self._start = secrets.token_hex(4)
+        self._stop_reader, self._stop_writer = multiprocessing.Pipe(duplex=False)
+
+    @property
+    def worker_name(self) -> str:
+        """The name under which it is listed, `<manager>.<start>.0`; `name` is that of the process."""
+        return f"{self.manager_name}.{self._start}.0"
+
+    def run(self) -> None:
+        """
+        Take and run jobs until `shutdown` is called, here or in the process that started it.
+
+        Raises `TargetError`, `RedisUnavailable`, `RedisRefused` or `RedisTooOld`; then nothing is registered.
+        """
+        target = Target.load(self._target)
+        pool = self._pool_class(connection_class=self._connection_class, **self._connection_options)
+        check(pool)
+        slots: list[InlineSlot] = []
+
+        def make_slot(worker: str, wake: Callable[[], None]) -> InlineSlot:
+            slots.append(InlineSlot(worker, Runner(target, worker).run_any, wake))
+            return slots[0]
+
+        dispatcher = Dispatcher(self._site(target, pool), make_slot)
+        thread = threading.Thread(target=dispatcher.run, name=f"qw-{self.worker_name}", daemon=True)
+        threading.Thread(target=self._await_shutdown, args=(dispatcher,), name="qw-shutdown", daemon=True).start()
+        with _stopping_signals(self.shutdown):
+            thread.start()
+            slots[0].serve()
+            thread.join()
+
+    def shutdown(self) -> None:
+        """Let the job that runs end, and then the worker; in the worker's process or in the one that started it."""
+        self._stop_writer.send_bytes(b"stop")
+
+    def _await_shutdown(self, dispatcher: Dispatcher) -> None:
+        self._stop_reader.poll(None)
+        dispatcher.stop(grace=FOREVER)
+
+    def _site(self, target: Target, pool: redis.ConnectionPool) -> Site:
+        return Site(
+            manager=self.manager_name,
+            start=self._start,
+            workers=(self.worker_name,),
+            keys=Keys(self._namespace),
+            connect=lambda: dedicated(pool, socket_timeout=SOCKET_TIMEOUT),
+            logger=logging.getLogger("qw.worker"),
+            about={"mode": "worker", "workers": 1, "target": target.name, "redis": shown(pool), "name": self.worker_name},
+            block=self.timeout,
+        )
+
+
+@contextmanager
+def _stopping_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Have SIGINT and SIGTERM stop the worker, for as long as it runs; elsewhere than in a main thread do nothing."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        stop()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
