@@ -55,7 +55,7 @@ class Worker(multiprocessing.Process):
         self._pool_class = type(client.connection_pool)
         self._connection_class = client.connection_pool.connection_class
         self._connection_options = dict(client.connection_pool.connection_kwargs)
-        self._namespace = client.keys.namespace
+        self._namespace = client.key_names.namespace
         self._target = target
         self._start = secrets.token_hex(4)
         self._stop_reader, self._stop_writer = multiprocessing.Pipe(duplex=False)
@@ -104,7 +104,7 @@ class Worker(multiprocessing.Process):
             keys=Keys(self._namespace),
             connect=lambda: dedicated(pool, socket_timeout=SOCKET_TIMEOUT),
             logger=logging.getLogger("qw.worker"),
-            about={"mode": "worker", "workers": 1, "target": target.name, "redis": shown(pool), "name": self.worker_name},
+            about={"mode": "worker", "target": target.name, "redis": shown(pool), "name": self.worker_name},
             block=self.timeout,
         )
 
@@ -116,7 +116,7 @@ def _stopping_signals(stop: Callable[[], None]) -> Iterator[None]:
         yield
         return
 
-    def handle(number: int, frame: FrameType | None) -> None:
+    def handle(_number: int, _frame: FrameType | None) -> None:
         stop()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}

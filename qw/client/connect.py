@@ -13,7 +13,13 @@ from redis.retry import Retry
 
 #: Settings of a pool that have no place in a connection that is watched by `select`: redis-py 8 would
 #: speak RESP3 and push messages of its own, which make a socket readable without a reply.
-_DROPPED = ("maint_notifications_config", "maint_notifications_pool_handler", "connection_pool", "cache", "cache_config")
+_DROPPED = (
+    "cache",
+    "cache_config",
+    "connection_pool",
+    "maint_notifications_config",
+    "maint_notifications_pool_handler",
+)
 
 
 @lru_cache
@@ -21,7 +27,8 @@ def _accepted(connection_class: type[AbstractConnection]) -> frozenset[str]:
     """Return the arguments that this class and its bases take: they differ between redis-py 5 and 8."""
     names: set[str] = set()
     for base in connection_class.__mro__[:-1]:
-        names.update(inspect.signature(base.__init__).parameters)
+        # `base` is the very class whose arguments are asked for, so no subclass can have others.
+        names.update(inspect.signature(base.__init__).parameters)  # type: ignore[misc]
     return frozenset(names)
 
 
@@ -44,6 +51,8 @@ def dedicated(pool: ConnectionPool, *, socket_timeout: float | None) -> Abstract
     }
     accepted = _accepted(pool.connection_class)
     sentinel = hasattr(pool, "sentinel_manager")  # a Sentinel's connection asks its pool for the master's address
-    options = {k: v for k, v in pool.connection_kwargs.items() if k not in _DROPPED or (sentinel and k == "connection_pool")}
-    options.update({k: v for k, v in own.items() if k in accepted})
-    return pool.connection_class(**options)
+    dropped = [name for name in _DROPPED if not (sentinel and name == "connection_pool")]
+    options = {name: value for name, value in pool.connection_kwargs.items() if name not in dropped}
+    options.update({name: value for name, value in own.items() if name in accepted})
+    connection: AbstractConnection = pool.connection_class(**options)
+    return connection

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from qw.dispatcher._dispatcher import Dispatcher, Site
+from qw.dispatcher._dispatcher import Dispatcher
 from qw.dispatcher.journal import Totals
+from qw.dispatcher.site import Site
 
 __all__ = ["Dispatcher", "Site", "Totals"]

@@ -16,50 +16,28 @@ import math
 import select
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
-import attrs
-from redis.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
+from qw.dispatcher.adoptions import Adoptions
 from qw.dispatcher.crew import Crew
+from qw.dispatcher.departure import LAST_WORDS, NEVER, Departure
 from qw.dispatcher.journal import Journal, crash_outcome
-from qw.dispatcher.knocker import BLOCK
 from qw.dispatcher.outbox import Outbox
 from qw.dispatcher.pace import Pace
 from qw.dispatcher.session import Session
+from qw.dispatcher.site import Site
 from qw.dispatcher.wake import Wake
-from qw.keys import Keys
 from qw.logs import say
-from qw.scripts import Adopt, Content, DispatcherScripts, Exchanged, Status
+from qw.scripts import Content, DispatcherScripts, Exchanged, Status
 from qw.slots import Outcome, Slot
 
 #: Seconds between two beats: a third of the lease.
 BEAT: Final = 5.0
 #: Seconds to wait after Redis refused an exchange (it is full, loading, read-only).
 REFUSED_PAUSE: Final = 0.25
-#: Seconds that the last words to Redis may take, after all else is over.
-LAST_WORDS: Final = 2.0
-NEVER: Final = math.inf
-
-
-@attrs.frozen
-class Site:
-    """Where a dispatcher works: the names it goes by, and how it reaches Redis."""
-
-    manager: str
-    start: str
-    workers: Sequence[str]
-    keys: Keys
-    connect: Callable[[], AbstractConnection]
-    logger: logging.Logger
-    #: What the line says that tells it is ready.
-    about: Mapping[str, object]
-    #: Leave when the queues are empty.
-    burst: bool = False
-    #: Seconds that a knock blocks at a time; no longer than `BLOCK`.
-    block: float = BLOCK
 
 
 class Dispatcher:
@@ -84,8 +62,7 @@ class Dispatcher:
         self._scripts = DispatcherScripts(site.keys, site.manager, site.start, site.workers)
         self._session = Session(site.connect, site.keys, site.manager, self, self._wake.ring, site.logger, site.block)
         self._crew = Crew(site.workers, lambda worker: make_slot(worker, self._wake.ring))
-        #: Worker → what is known of jobs that wait in its list: {id: queue}, and the queue of any others.
-        self._adopts: dict[str, tuple[dict[str, str], str]] = {}
+        self._adoptions = Adoptions(site.workers, f"{site.manager}:jobs")
         self._in_flight = False
         self._asked = False
         self._dry = False
@@ -93,12 +70,7 @@ class Dispatcher:
         self._ready = threading.Event()
         self._not_before = 0.0
         self._next_beat = NEVER
-        self._quiet = False
-        self._deadline = NEVER
-        self._stop_begun = False
-        self._killed = False
-        self._leaving = NEVER
-        self._left = False
+        self._departure = Departure(self._session, self._crew, self._scripts.leave, site.logger)
 
     @property
     def journal(self) -> Journal:
@@ -113,16 +85,16 @@ class Dispatcher:
 
     def quiet(self) -> None:
         """Take no more jobs."""
-        self._quiet = True
+        self._departure.quiet()
         self._wake.ring()
 
     def stop(self, grace: float) -> None:
         """Be gone in `grace` seconds: what runs may end until then, what was not started goes back at once."""
-        self._deadline = min(self._deadline, time.monotonic() + grace)
-        self.quiet()
+        self._departure.stop(time.monotonic() + grace)
+        self._wake.ring()
 
     def wait_ready(self, timeout: float) -> bool:
-        """Wait until jobs can be taken; returns whether that came within `timeout` seconds."""
+        """Wait until jobs can be taken, or the loop is over; returns whether that came within `timeout` seconds."""
         return self._ready.wait(timeout)
 
     # -- the loop -----------------------------------------------------------------------------------
@@ -131,13 +103,13 @@ class Dispatcher:
         """Do all of the above until stopped."""
         self._session.open()
         try:
-            while not self._left:
+            while not self._departure.left:
                 now = time.monotonic()
                 self._session.settle()
                 self._session.mind(now)
                 self._gather(now)
                 self._mind_slots(now)
-                self._mind_stop(now)
+                self._mind_end(now)
                 self._exchange(now)
                 self._beat(now)
                 self._knock(now)
@@ -147,6 +119,7 @@ class Dispatcher:
             self._crew.end(LAST_WORDS)
             self._journal.end()
             self._wake.close()
+            self._ready.set()
 
     def _gather(self, now: float) -> None:
         for worker, reports in self._crew.reports(now):
@@ -163,12 +136,14 @@ class Dispatcher:
             self._outbox.content(content)
 
     def _mind_slots(self, now: float) -> None:
+        if self._departure.killed:
+            return
         for worker, ran, others in self._crew.died(now):
             self._journal.crashed(worker, ran)
             if ran is not None:
                 self._note(worker, ran, crash_outcome(worker))
             self._release(worker, others)
-        if not self._quiet:
+        if not self._departure.is_quiet:
             self._crew.revive(now)
         for worker, ids in self._crew.overdue(now):
             self._release(worker, ids)
@@ -182,36 +157,36 @@ class Dispatcher:
     # -- exchange -----------------------------------------------------------------------------------
 
     def _exchange(self, now: float) -> None:
-        if self._in_flight or not self._registered or now < self._not_before or self._leaving != NEVER:
+        if self._in_flight or not self._registered or now < self._not_before or self._departure.leaving:
             return
-        want = [] if self._quiet else self._crew.wants(self._pace.depth())
-        if not self._outbox and not self._adopts and (self._dry or not want):
+        want = [] if self._departure.is_quiet else self._crew.wants(self._pace.depth())
+        if not self._outbox and not self._adoptions and (self._dry or not want):
             return
-        adopts = [] if self._quiet else [self._adopt(worker) for worker in self._adopts]
-        plan = self._outbox.plan(adopts, want)
+        plan = self._outbox.plan(self._adoptions.plan(self._in_hand), want)
         self._in_flight, self._asked = True, bool(want)
         self._session.main.call(self._scripts.exchange(plan), self._exchanged)
 
-    def _adopt(self, worker: str) -> Adopt:
-        known, others = self._adopts[worker]
-        held = [job_id for job_id, _ in self._crew[worker].held]
-        return Adopt(worker, held + self._outbox.ids(worker), known, others)
+    def _in_hand(self, worker: str) -> list[str]:
+        return [job_id for job_id, _ in self._crew[worker].held] + self._outbox.ids(worker)
 
     def _exchanged(self, reply: Exchanged | ResponseError) -> None:
         self._in_flight = False
         if isinstance(reply, ResponseError):
-            self._outbox.lost()
+            self._lost()
             self._not_before = time.monotonic() + REFUSED_PAUSE
             say(self._site.logger, logging.WARNING, "refused", error=str(reply))
             return
         if not self._standing(reply.status):
             return
-        knocked, self._adopts = self._adopts, {}
+        knocked = self._adoptions.done()
         self._journal.clock(reply.now)
         self._journal.refused(self._outbox.confirmed(reply.refused))
         self._journal.dropped(reply.dropped)
         now = time.monotonic()
         for batch in reply.batches:
+            if self._departure.is_quiet:
+                self._release(batch.worker, batch.ids)
+                continue
             worker = self._crew[batch.worker]
             worker.hand(batch, now, knocked=batch.worker in knocked, keep_lines=self._journal.keeps_lines)
         if self._asked:
@@ -224,7 +199,7 @@ class Dispatcher:
         if status != "struck":
             return True
         say(self._site.logger, logging.ERROR, "struck", start=self._site.start)
-        self._quiet, self._left = True, True
+        self._departure.left = True
         return False
 
     # -- what comes in ------------------------------------------------------------------------------
@@ -249,8 +224,12 @@ class Dispatcher:
 
     def main_down(self) -> None:
         """Keep what had no answer; it goes again."""
-        self._outbox.lost()
+        self._lost()
         self._in_flight = self._registered = False
+
+    def _lost(self) -> None:
+        self._outbox.lost()
+        self._adoptions.lost()
 
     def knocked(self, worker: str, job_id: str | None, queue: str) -> None:
         """Adopt what was moved to a worker."""
@@ -258,17 +237,11 @@ class Dispatcher:
             self._not_before = time.monotonic() + REFUSED_PAUSE
             say(self._site.logger, logging.WARNING, "refused", error=queue)
         else:
-            self._look(worker, {job_id: queue}, None)
+            self._adoptions.knocked(worker, job_id, queue)
 
     def look(self, worker: str | None, others: str | None) -> None:
         """Look into the list of this worker, or of all."""
-        for name in self._site.workers if worker is None else (worker,):
-            self._look(name, {}, others)
-
-    def _look(self, worker: str, known: dict[str, str], others: str | None) -> None:
-        if worker in self._crew:  # the bell rings for all managers
-            before, usual = self._adopts.get(worker, ({}, f"{self._site.manager}:jobs"))
-            self._adopts[worker] = ({**before, **known}, usual if others is None else others)
+        self._adoptions.look(worker, others)
 
     # -- beats and knocks ---------------------------------------------------------------------------
 
@@ -285,63 +258,32 @@ class Dispatcher:
         if isinstance(reply, ResponseError) or not self._standing(reply[0]):
             return
         for state, length in zip(self._crew, reply[1], strict=False):
-            if length > len(state.held) + len(self._outbox.ids(state.name)):
-                self._look(state.name, {}, None)
+            if length > len(self._in_hand(state.name)):
+                self.look(state.name, None)
 
     def _knock(self, now: float) -> None:
         for knocker in self._session.knockers:
             worker = knocker.armed_for
-            if worker is not None:
-                if self._quiet:
-                    knocker.unblock(self._session.main)
-                else:
-                    knocker.release_if_busy(self._crew[worker].idle, now, self._session.main)
-        if self._quiet or not self._dry or self._in_flight or self._adopts or now < self._not_before:
+            if worker is not None and not self._departure.is_quiet:
+                knocker.release_if_busy(idle=self._crew[worker].idle, now=now, main=self._session.main)
+        if self._departure.is_quiet or not self._registered or now < self._not_before:
             return
-        if not self._registered:
+        if not self._dry or self._in_flight or self._adoptions:
             return
         idle = self._crew.idle()
         for knocker, worker in zip(self._session.knockers, idle[-1:] + idle[:1], strict=False):
             knocker.arm(worker)
 
-    # -- stopping -----------------------------------------------------------------------------------
-
-    def _mind_stop(self, now: float) -> None:
-        if self._site.burst and not self._quiet and self._dry and self._at_rest():
-            self.stop(LAST_WORDS)
-        if self._deadline == NEVER:
-            return
-        if not self._stop_begun:
-            self._stop_begun = True
-            for worker, ids in self._crew.take_back():
-                self._release(worker, ids)
-        if now >= self._deadline and not self._killed:
-            self._killed = True
-            self._crew.kill()
-        self._leave(now)
-
-    def _at_rest(self) -> bool:
-        return self._crew.resting and self._outbox.empty and not self._in_flight and not self._adopts
-
-    def _leave(self, now: float) -> None:
-        at_rest = self._crew.resting and self._outbox.empty
-        freed = all(knocker.armed_for is None for knocker in self._session.knockers)
-        if self._leaving == NEVER and (at_rest and freed or now >= self._deadline + LAST_WORDS / 2):
-            self._leaving = now + LAST_WORDS
-            for knocker in self._session.knockers:
-                knocker.link.close()
-            self._session.main.call(self._scripts.leave(), self._gone)
-        if now >= self._leaving or (at_rest and not self._session.main.up and now >= self._deadline):
-            say(self._site.logger, logging.WARNING, "stop", why="Redis does not answer; another start clears up")
-            self._left = True
-
-    def _gone(self, _: int | ResponseError) -> None:
-        self._left = True
+    def _mind_end(self, now: float) -> None:
+        at_rest = self._crew.resting and self._outbox.empty and not self._in_flight and not self._adoptions
+        if self._site.burst and not self._departure.is_quiet and self._dry and at_rest:
+            self._departure.stop(now + LAST_WORDS)
+        self._departure.mind(now, at_rest=at_rest, release=self._release)
 
     # -- the one place that waits -------------------------------------------------------------------
 
     def _wait(self, now: float) -> None:
-        if self._left:
+        if self._departure.left:
             return
         poll = select.poll()
         if self._crew.watch(poll, now):
@@ -355,7 +297,8 @@ class Dispatcher:
 
     def _due(self, now: float) -> float:
         """When something has to be looked at, whatever comes in."""
-        times = [now + 1.0, self._next_beat, self._leaving, self._crew.due(now)]
-        times += [when for when in (self._deadline, self._not_before) if when > now]
+        times = [now + 1.0, self._next_beat, self._departure.due(now), self._crew.due(now)]
+        if self._not_before > now:
+            times.append(self._not_before)
         times += [knocker.due() for knocker in self._session.knockers]
         return min(times)

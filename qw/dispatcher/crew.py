@@ -23,6 +23,8 @@ class Crew:
     def __init__(self, names: Sequence[str], make_slot: Callable[[str], Slot]) -> None:
         self._states = {name: WorkerState(name, make_slot) for name in names}
         self._readable: frozenset[int] = frozenset()
+        #: Dead slots whose descriptors are not all given back yet.
+        self._dead: list[Slot] = []
 
     def __contains__(self, name: object) -> bool:
         return name in self._states
@@ -60,6 +62,8 @@ class Crew:
             if state.slot.alive or state.reborn_at:
                 continue
             ran, others = state.bury_slot()
+            state.slot.kill()  # it may only have lost its channel
+            self._dead.append(state.slot)
             state.deaths += 1
             # The first is replaced at once; one that dies again without a job between has to wait.
             pause = 0.0 if state.deaths == 1 else min(LONGEST_PAUSE, FIRST_PAUSE * 2**state.deaths)
@@ -68,6 +72,8 @@ class Crew:
 
     def revive(self, now: float) -> None:
         """Replace the dead ones whose time has come."""
+        if self._dead:
+            self._dead = [slot for slot in self._dead if not slot.join(0)]
         for state in self:
             if state.reborn_at and state.reborn_at <= now:
                 state.rebirth()
@@ -83,10 +89,10 @@ class Crew:
         for state in self:
             state.slot.close()
         until = time.monotonic() + seconds
-        for state in self:
-            if not state.slot.join(max(0.0, until - time.monotonic())):
-                state.slot.kill()
-                state.slot.join(seconds)
+        for slot in [*(state.slot for state in self), *self._dead]:
+            if not slot.join(max(0.0, until - time.monotonic())):
+                slot.kill()
+                slot.join(seconds)
 
     # -- jobs ---------------------------------------------------------------------------------------
 

@@ -56,6 +56,7 @@ class Knocker:
         self.armed_for: str | None = None
         self._busy_since = float("inf")
         self._unblocking = False
+        self._may_unblock = True
 
     def arm(self, worker: str) -> None:
         """Block for `worker`, unless it is blocked already."""
@@ -78,7 +79,7 @@ class Knocker:
         worker, self.armed_for = self.armed_for, None
         return worker
 
-    def release_if_busy(self, idle: bool, now: float, main: Link) -> None:
+    def release_if_busy(self, *, idle: bool, now: float, main: Link) -> None:
         """Free the connection when its worker has not been idle for a while."""
         if self.armed_for is None or self._unblocking:
             return
@@ -99,7 +100,18 @@ class Knocker:
 
     def _unblocked(self, reply: object) -> None:
         # Not permitted: the BLMOVE runs out by itself within 5 s, and what it claims meanwhile is handed back.
-        pass
+        self._may_unblock = not isinstance(reply, ResponseError)
+
+    def free(self, main: Link) -> bool:
+        """Free the connection for good; returns True when that took closing it: Redis may notice a moment later."""
+        if self.armed_for is None:
+            return False
+        if self.link.client_id and self._may_unblock and main.up:
+            self.unblock(main)
+            return False
+        self.link.close()
+        self.armed_for = None
+        return True
 
     def due(self) -> float:
         """When `release_if_busy` wants to look again; infinity when it need not."""

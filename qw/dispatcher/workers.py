@@ -104,9 +104,10 @@ class WorkerState:
         taken = self.slot.take_back()
         self._handed -= taken
         self._batches.clear()
-        self.stuck = bool(self.held) and taken > 0
         ids = [self.held.pop()[0] for _ in range(taken)]
         ids.reverse()
+        # Not stuck when nothing is left that runs: it was only slow to begin, and no report would ever free it.
+        self.stuck = bool(self.held and ids)
         return ids
 
     def bury_slot(self) -> tuple[str | None, list[str]]:
@@ -122,7 +123,6 @@ class WorkerState:
 
     def rebirth(self) -> None:
         """Put a new slot in the place of a dead one."""
-        self.slot.join(0)
         self.slot = self._make_slot(self.name)
         self.slot.start()
         self.reborn_at = 0.0

@@ -5,7 +5,8 @@
 -- adopted, and the workers that want some are dealt jobs from the manager's list, then from all:jobs.
 --
 -- Guarantee: a worker's list is its claim. An outcome or a release whose id is not in the list any
--- more does nothing and is reported as refused. Every id stays in exactly one place throughout.
+-- more does nothing and is reported as refused; so is one that cannot go where it belongs, since another
+-- program's key of another type is there. Every id stays in exactly one place throughout.
 -- Bounds: 1,000 jobs and 1 MiB of hashes a call; 256 KiB for one worker, a larger job alone.
 --
 -- KEYS[1] all:beats        hash   <manager>.<start> -> counter, or the mark of one struck off
@@ -44,6 +45,8 @@ if beat and string.sub(beat, 1, 6) == 'struck' then
   return {'struck', tostring(now), '[]', '[]', 0}
 end
 
+-- A full Redis lets a script write that has deleted first, be it a key that is never there.
+redis.call('DEL', prefix .. 'qw:nothing')
 local refused, dropped, unlinked, counts = {}, {}, {}, {}
 
 local function list_of(worker)
@@ -95,13 +98,22 @@ local function publish_result(id, seconds, content)
   local key = prefix .. 'result:' .. id
   redis.call('DEL', key)
   redis.call('LPUSH', key, content)
-  redis.call('PEXPIRE', key, math.floor(tonumber(seconds) * 1000))
+  redis.call('PEXPIRE', key, math.min(math.floor(tonumber(seconds) * 1000), 1e15))
 end
 
-local function bury(id, seconds, content, fields)
-  local key = prefix .. 'job:' .. id
-  redis.pcall('ZADD', dead, now, id)
-  redis.pcall('HSET', key, 'qw:dead_at', now, unpack(fields))
+local function stay(list, id)
+  redis.call('RPUSH', list, id)
+  refused[#refused + 1] = id
+end
+
+local function give_back(list, id, what)
+  if type(redis.pcall('RPUSH', queue_of(id), id)) ~= 'number' then return stay(list, id) end
+  count(what, 1)
+end
+
+local function bury(list, id, seconds, content, fields)
+  if type(redis.pcall('ZADD', dead, now, id)) ~= 'number' then return stay(list, id) end
+  redis.pcall('HSET', prefix .. 'job:' .. id, 'qw:dead_at', now, unpack(fields))
   publish_result(id, seconds, content)
   count('buried', 1)
 end
@@ -124,10 +136,9 @@ for i = 6, #ARGV, 6 do
     elseif redis.call('EXISTS', key) == 1 then
       local crashes = kind == 'crash' and redis.pcall('HINCRBY', key, 'qw:crashes', 1)
       if type(crashes) == 'number' and crashes < most_crashes then
-        redis.call('RPUSH', queue_of(id), id)
-        count('crashed', 1)
+        give_back(list_of(worker), id, 'crashed')
       else
-        bury(id, seconds, content, cjson.decode(fields))
+        bury(list_of(worker), id, seconds, content, cjson.decode(fields))
       end
     end
   end
@@ -139,11 +150,11 @@ end
 if #unlinked > 0 then count('finished', #unlinked) end
 
 for i = 1, #plan.release do
-  local struck = strike_all(list_of(plan.release[i][1]), plan.release[i][2])
+  local list = list_of(plan.release[i][1])
+  local struck = strike_all(list, plan.release[i][2])
   for k = #struck, 1, -1 do
-    redis.call('RPUSH', queue_of(struck[k]), struck[k])
+    give_back(list, struck[k], 'released')
   end
-  if #struck > 0 then count('released', #struck) end
 end
 
 local function has(hash, field)
@@ -158,8 +169,8 @@ local function read(id, queue)
   local key = prefix .. 'job:' .. id
   local hash = redis.pcall('HGETALL', key)
   if hash.err then
-    redis.pcall('ZADD', dead, now, id)
-    return nil, 'buried: job:' .. id .. ' is not a hash'
+    local buried = type(redis.pcall('ZADD', dead, now, id)) == 'number'
+    return nil, (buried and 'buried: job:' or 'job:') .. id .. ' is not a hash'
   end
   if #hash == 0 then return nil, 'job:' .. id .. ' is not there' end
   if queue and queue ~= '' and not has(hash, 'qw:queue') then

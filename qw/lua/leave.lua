@@ -22,24 +22,25 @@ local prefix, manager, start = ARGV[1], ARGV[2], ARGV[3]
 local beat = redis.call('HGET', beats, start)
 if beat and string.sub(beat, 1, 6) == 'struck' then return -1 end
 
-redis.call('HDEL', beats, start)
+-- A full Redis lets a script write that has deleted first, be it a key that is never there.
+redis.call('DEL', prefix .. 'qw:nothing')
 
 --@include _queue_of
 
 local released = 0
 for i = 4, #ARGV do
-  redis.call('SREM', workers, ARGV[i])
   local list = prefix .. ARGV[i] .. ':jobs'
   local held = redis.pcall('LRANGE', list, 0, -1)
-  if not held.err then
-    redis.call('DEL', list)
-    for k = 1, #held do
-      redis.call('RPUSH', queue_of(held[k]), held[k])
-    end
-    released = released + #held
+  for k = 1, held.err and 0 or #held do
+    -- In this order: should a queue be no list, the job stays where it is, and the start known, for others to sweep.
+    redis.call('RPUSH', queue_of(held[k]), held[k])
+    redis.call('LREM', list, 1, held[k])
   end
+  released = released + #held
 end
 
-if redis.call('SCARD', workers) == 0 then redis.call('SREM', managers, manager) end
+redis.call('HDEL', beats, start)
+for i = 4, #ARGV do redis.pcall('SREM', workers, ARGV[i]) end
+if redis.pcall('SCARD', workers) == 0 then redis.pcall('SREM', managers, manager) end
 if released > 0 then redis.pcall('HINCRBY', stats, 'released', released) end
 return released

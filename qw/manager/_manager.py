@@ -19,7 +19,7 @@ from qw.client import Client
 from qw.client.connect import dedicated
 from qw.client.reach import check, shown
 from qw.dispatcher import Dispatcher, Site, Totals
-from qw.errors import AlreadyStartedException, NotStartedException, UsageError
+from qw.errors import AlreadyStartedException, NotStartedException, RedisUnavailable, UsageError
 from qw.keys import check_name
 from qw.slots import Slot
 from qw.slots.process import ProcessSlot
@@ -97,6 +97,7 @@ class Manager:
         self._client = client or _make_client(host, port, db, url, namespace)
         self._dispatcher: Dispatcher | None = None
         self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
         self._totals = Totals()
 
     @property
@@ -129,13 +130,29 @@ class Manager:
         target = self.target
         check(self._client.connection_pool)
         self.start_id = secrets.token_hex(4)
+        if self._context.get_start_method() == "forkserver":
+            _preload(self._context, target)
         self._dispatcher = dispatcher = Dispatcher(self._site(target), _slot_maker(self.mode, target, self._context))
         self._totals = dispatcher.journal.totals
         dispatcher.start_slots()
-        self._thread = threading.Thread(target=dispatcher.run, name=f"qw-{self.name}", daemon=True)
+        self._error = None
+        self._thread = threading.Thread(target=self._dispatch, args=(dispatcher,), name=f"qw-{self.name}", daemon=True)
         self._thread.start()
         _stop_at_exit(self)
-        dispatcher.wait_ready(READY)
+        if not dispatcher.wait_ready(READY):
+            self.stop(0)
+            raise RedisUnavailable(f"Redis let {self.name} not register within {READY:g} s; the log says why")
+
+    def _dispatch(self, dispatcher: Dispatcher) -> None:
+        try:
+            dispatcher.run()
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits for the end
+            self._error = error
+
+    def _ended(self) -> None:
+        self._thread = None
+        if self._error is not None:
+            raise self._error
 
     def _site(self, target: Target) -> Site:
         about = {
@@ -150,7 +167,7 @@ class Manager:
             manager=self.name,
             start=self.start_id,
             workers=self.workers,
-            keys=self._client.keys,
+            keys=self._client.key_names,
             connect=lambda: dedicated(pool, socket_timeout=SOCKET_TIMEOUT),
             logger=logging.getLogger("qw.manager"),
             about=about,
@@ -171,7 +188,7 @@ class Manager:
         dispatcher, thread = self._running()
         dispatcher.stop(self.grace if grace is None else grace)
         thread.join()
-        self._thread = None
+        self._ended()
 
     def join(self, timeout: float | None = None) -> None:
         """
@@ -187,7 +204,7 @@ class Manager:
             self._interrupted()
             raise
         if not thread.is_alive():
-            self._thread = None
+            self._ended()
 
     def _interrupted(self) -> None:
         try:
@@ -216,6 +233,12 @@ def _make_client(host: str, port: int, db: int, url: str | None, namespace: str 
     if url is not None:
         return Client.from_url(url, namespace=namespace)
     return Client(host, port, db, namespace=namespace)
+
+
+def _preload(context: BaseContext, target: Target) -> None:
+    """Have the fork server import the target once, for all slots; one that runs already stays as it is."""
+    module = target.name.partition(":")[0]
+    context.set_forkserver_preload(["qw.slots.preload", "qw.slots.child", *([] if module == "__main__" else [module])])
 
 
 def _slot_maker(mode: Mode, target: Target, context: BaseContext) -> Callable[[str, Callable[[], None]], Slot]:

@@ -57,9 +57,9 @@ class Call(Generic[T]):
     parse: Callable[[object], T]
 
     def evalsha(self) -> tuple[str | bytes | int, ...]:
-        """The command by its SHA-1: what is sent first."""
+        """Return the command by its SHA-1: what is sent first."""
         return ("EVALSHA", self.script.sha, len(self.keys), *self.keys, *self.args)
 
     def eval(self) -> tuple[str | bytes | int, ...]:
-        """The command with its text: for a Redis that does not know the script."""
+        """Return the command with its text: for a Redis that does not know the script."""
         return ("EVAL", self.script.source, len(self.keys), *self.keys, *self.args)

@@ -74,7 +74,8 @@ def hold_lifeline(lifeline: socket.socket) -> None:
 
 def serve() -> None:
     """Run what comes down the channel until it is closed."""
-    assert _setup is not None, "the executor calls prepare first"
+    if _setup is None:
+        raise RuntimeError("the executor calls prepare first")
     runner = Runner(_setup.target, _setup.worker)
     if not _setup.target.is_async:
         _Server(_setup, runner.run).serve()

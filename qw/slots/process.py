@@ -82,6 +82,8 @@ class ProcessSlot:
         self._future.add_done_callback(lambda _: self._wake())
         child_channel.close()
         child_lifeline.close()
+        # Only now: this child needs its end of the tickets, those born later must not keep it.
+        descriptors.keep(self._tickets.filenos()[1])
 
     def hand(self, lines: bytes, count: int) -> None:
         """Send a batch; its tickets first, so that a slot which has it finds them."""
@@ -136,7 +138,7 @@ class ProcessSlot:
             return False
         self.close()
         self._executor.shutdown(wait=True)
-        descriptors.forget(*self._kept)
+        descriptors.forget(*self._kept, *self._tickets.filenos())
         self._lifeline.close()
         self._tickets.close()
         return True

@@ -96,4 +96,8 @@ class TaskSlot(LocalSlot):
         self._loop.call(lambda: self._task is not None and self._task.cancel())
 
     def _notify(self) -> None:
-        self._loop.call(lambda: self._ready is not None and self._ready.set())
+        self._loop.call(self._look)
+
+    def _look(self) -> None:
+        if self._ready is not None:
+            self._ready.set()

@@ -1,9 +1,14 @@
-"""A slot that is a thread: an executor of exactly one, so that one that never ends can be left behind alone."""
+"""
+A slot that is a thread of its own.
+
+It is a daemon, and no executor's: an executor joins its threads when the interpreter exits, so one
+target that never ends would keep the whole program from ending. This one can be left behind.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 from qw.slots.inline import InlineSlot
 from qw.slots.runner import Runner
@@ -15,9 +20,8 @@ class ThreadSlot(InlineSlot):
 
     def __init__(self, worker: str, target: Target, wake: Callable[[], None]) -> None:
         super().__init__(worker, Runner(target, worker).run, wake)
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix=worker)
+        self._thread = threading.Thread(target=self.serve, name=worker, daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
-        self._executor.submit(self.serve)
-        self._executor.shutdown(wait=False)  # it takes nothing else, and ends when `serve` does
+        self._thread.start()

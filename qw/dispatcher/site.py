@@ -1,0 +1,30 @@
+"""Where a dispatcher works: what it is told at its birth."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+import attrs
+from redis.connection import AbstractConnection
+
+from qw.dispatcher.knocker import BLOCK
+from qw.keys import Keys
+
+
+@attrs.frozen
+class Site:
+    """The names a dispatcher goes by, and how it reaches Redis."""
+
+    manager: str
+    start: str
+    workers: Sequence[str]
+    keys: Keys
+    connect: Callable[[], AbstractConnection]
+    logger: logging.Logger
+    #: What the line says that tells it is ready.
+    about: Mapping[str, object]
+    #: Leave when the queues are empty.
+    burst: bool = False
+    #: Seconds that a knock blocks at a time; no longer than `BLOCK`.
+    block: float = BLOCK

@@ -1,0 +1,86 @@
+"""
+qw-manager: run a target for every job that is queued, in worker processes or threads.
+
+Usage:
+  qw-manager [--level=<log-level>] [--workers=<num-workers>] [--name=<name>] [--host=<host>] [--port=<port>] [--db=<db>] [options] <target>
+  qw-manager (--help | --version)
+
+Options:
+  --help                       Show this help message
+  --version                    Show version information
+  -l --level=<log-level>       Set the log level (debug,info,warn,error) [default: info]
+  -w --workers=<num-workers>   Set the number of workers to start, defaults to number of cpus
+  -n --name=<name>             Set the manager name, defaults to hostname
+  -h --host=<host>             Set the redis host to use [default: localhost]
+  -p --port=<port>             Set the redis port to use [default: 6379]
+  -d --db=<db>                 Set the redis db number to use [default: 0]
+  --url=<url>                  Set host, port, db and more in one: redis://, rediss://, unix://
+                               (or in QW_URL, where other users of the machine cannot read a password)
+  --embedded                   Use a private Redis server, started if need be
+  --state=<dir>                Set where the embedded server keeps its data
+  --namespace=<ns>             Set the namespace: the prefix of all keys
+  --mode=<mode>                Run the target in processes or in threads [default: processes]
+  --burst                      Leave when the queues are empty
+  --grace=<seconds>            Set how long running jobs may take to end when told to stop [default: 25]
+  --log-format=<format>        Log as plain text or as json, one object a line [default: plain]
+
+The <target> is package.module:function or package.module.function, found from the working directory.
+
+SIGTERM, SIGINT (Ctrl-C) and SIGHUP: what runs is finished, the rest stays queued, exit code 0. A second one: leave
+at once; what was running stays in Redis, and is run again.
+
+Exit codes: 0 done, 1 another error, 2 usage, 3 the target cannot be used, 4 no Redis there, 5 wrong password,
+6 Redis too old, 7 no embedded server, 130 a second signal.
+"""  # noqa: E501 - the seed's usage, on one line as it was
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from qw import logs
+from qw.commands.arguments import Arguments
+from qw.commands.running import run
+
+#: A worker process is one Python; more than this is a slip of the finger.
+MOST_WORKERS = 1024
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Do what the command line says (None: that of the process) and return the exit code."""
+    return run("qw-manager", str(__doc__), _act, argv)
+
+
+def _act(arguments: Arguments) -> None:
+    """Run a manager from start to end; everything that can be wrong on the command line is found first."""
+    level, form = arguments.choice("--level", *logs.LEVELS), arguments.choice("--log-format", "plain", "json")
+    mode = arguments.choice("--mode", "processes", "threads")
+    workers, grace = arguments.whole("--workers", 1, MOST_WORKERS), arguments.seconds("--grace")
+    logs.setup(level, form="json" if form == "json" else "plain")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))  # a console script does not have it, `python -m` does
+
+    from qw.commands.place import reaching
+    from qw.commands.signals import run_until_told
+    from qw.manager import Manager
+
+    with reaching(arguments) as place:
+        manager = Manager(
+            arguments.word("<target>"),
+            place.host,
+            place.port,
+            place.db,
+            workers,
+            arguments.text("--name"),
+            mode="threads" if mode == "threads" else "processes",
+            url=place.url,
+            namespace=place.namespace,
+            start_method="forkserver",
+            grace=grace,
+            burst=arguments.given("--burst"),
+        )
+        run_until_told(manager)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

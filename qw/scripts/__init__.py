@@ -1,0 +1,20 @@
+"""Every Lua script behind a typed method: Python sees Lua only through these."""
+
+from __future__ import annotations
+
+from qw.scripts._script import Call, Script
+from qw.scripts.client import ClientScripts
+from qw.scripts.dispatcher import Adopt, Batch, Content, DispatcherScripts, Exchanged, Plan, Status
+
+__all__ = [
+    "Adopt",
+    "Batch",
+    "Call",
+    "ClientScripts",
+    "Content",
+    "DispatcherScripts",
+    "Exchanged",
+    "Plan",
+    "Script",
+    "Status",
+]
