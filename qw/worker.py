@@ -18,7 +18,7 @@ from qw.client.connect import dedicated
 from qw.client.reach import check, shown
 from qw.dispatcher import Dispatcher, Site
 from qw.keys import Keys, check_name
-from qw.manager import default_name
+from qw.manager._manager import default_name
 from qw.slots.inline import InlineSlot
 from qw.slots.runner import Runner
 from qw.target import Target

@@ -36,7 +36,6 @@ Exit codes: 0 done, 1 another error, 2 usage, 3 the target cannot be used, 4 no 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from qw import logs
 from qw.commands.arguments import Arguments
@@ -57,8 +56,6 @@ def _act(arguments: Arguments) -> None:
     mode = arguments.choice("--mode", "processes", "threads")
     workers, grace = arguments.whole("--workers", 1, MOST_WORKERS), arguments.seconds("--grace")
     logs.setup(level, form="json" if form == "json" else "plain")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))  # a console script does not have it, `python -m` does
 
     from qw.commands.place import reaching
     from qw.commands.signals import run_until_told

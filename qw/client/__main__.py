@@ -1,0 +1,89 @@
+"""
+qw-client: look at managers, workers and queues, and queue jobs.
+
+Usage:
+  qw-client [--host=<host>] [--port=<port>] [--db=<db>] [options] managers
+  qw-client [--host=<host>] [--port=<port>] [--db=<db>] [options] workers [<manager>]
+  qw-client [--host=<host>] [--port=<port>] [--db=<db>] [options] jobs [<manager>]
+  qw-client [--host=<host>] [--port=<port>] [--db=<db>] [options] queue string <data> [<manager>]
+  qw-client [--host=<host>] [--port=<port>] [--db=<db>] [options] queue file <file> [<manager>]
+  qw-client (--help | --version)
+
+Options:
+  --help                       Show this help message
+  --version                    Show version information
+  -h --host=<host>             Set the redis host to use [default: localhost]
+  -p --port=<port>             Set the redis port to use [default: 6379]
+  -d --db=<db>                 Set the redis db number to use [default: 0]
+  --url=<url>                  Set host, port, db and more in one: redis://, rediss://, unix://
+                               (or in QW_URL, where other users of the machine cannot read a password)
+  --embedded                   Use a private Redis server, started if need be
+  --state=<dir>                Set where the embedded server keeps its data
+  --namespace=<ns>             Set the namespace: the prefix of all keys
+  --json                       Print JSON: one object a line
+  --type=<name>                Queue typed jobs of this type; needs --app
+  --app=<module>               Set the module that defines the type
+
+managers, workers and jobs print one a line, the name or id first; a job is queued, or pending with a worker.
+
+queue takes a JSON object, an array of objects, or JSON lines; the <file> - is standard input. It prints the
+ids, one a line. In a plain job each field is a string: strings as they are, anything else as its JSON. The
+fields of a typed job are checked against its class. A mistake in a string or a file queues nothing.
+
+Exit codes: 0 done, 1 another error, 2 usage, 3 --app cannot be used, 4 no Redis there, 5 wrong password,
+6 Redis too old, 7 no embedded server, 8 bad JSON or no such file, 9 unknown manager or type, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext
+
+from qw import logs
+from qw.commands.arguments import Arguments
+from qw.commands.running import run
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Do what the command line says (None: that of the process) and return the exit code."""
+    return run("qw-client", str(__doc__), _act, argv)
+
+
+def _act(arguments: Arguments) -> None:
+    logs.setup("warn")  # a client has little to say: that Redis went away, and that it came back
+    if arguments.given("queue"):
+        _queue(arguments)
+    else:
+        _read(arguments)
+
+
+def _read(arguments: Arguments) -> None:
+    from qw.commands import reads
+    from qw.commands.place import reaching
+
+    manager = arguments.text("<manager>")
+    with reaching(arguments) as place, place.client() as client:
+        if arguments.given("managers"):
+            rows = reads.managers(client)
+        elif arguments.given("workers"):
+            rows = reads.workers(client, manager)
+        else:
+            rows = reads.jobs(client, manager)
+        reads.show(rows, as_json=arguments.given("--json"))
+
+
+def _queue(arguments: Arguments) -> None:
+    from qw.commands import queueing, reads, typed
+    from qw.commands.place import reaching
+
+    make = typed.maker(arguments.text("--type"), arguments.text("--app"))
+    manager, data = arguments.text("<manager>"), arguments.text("<data>")
+    opened = queueing.file_input(arguments.word("<file>")) if data is None else nullcontext(queueing.text_input(data))
+    with opened as source, reaching(arguments) as place, place.client() as client:
+        if manager is not None:
+            reads.check_manager(client, manager)
+        queueing.Intake(source, make).queue(client, manager)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""A command line, read by docopt from the docstring that `--help` prints, and what was really said on it."""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from collections.abc import Sequence
+
+from qw.errors import UsageError
+from qw.logs import safe
+
+with warnings.catch_warnings():
+    # docopt 0.6.2 is older than the warning that Python gives for some of its strings when it compiles them.
+    warnings.simplefilter("ignore")
+    from docopt import DocoptExit, docopt
+
+__all__ = ["Arguments", "DocoptExit"]
+
+_DEFAULT = re.compile(r"\s\[default: ([^]]*)\]")
+_LONG = re.compile(r"--[\w-]+")
+
+
+class Arguments:
+    """
+    The options and words of one command line.
+
+    An option that was left out has its default, and is not among the `given`: who says `--host` means
+    it, even when the environment holds a whole URL.
+    """
+
+    def __init__(self, doc: str, argv: Sequence[str]) -> None:
+        """Parse `argv`; raises docopt's `DocoptExit` where it does not fit the usage."""
+        self._values = docopt(_DEFAULT.sub("", doc), list(argv), help=False)
+        self._defaults = _defaults(doc)
+
+    def given(self, name: str) -> bool:
+        """Tell whether the command line itself says this."""
+        return self._values[name] not in (None, False)
+
+    def text(self, name: str) -> str | None:
+        """Return what was given, else the default, else None."""
+        value = self._values[name]
+        return value if isinstance(value, str) else self._defaults.get(name)
+
+    def word(self, name: str) -> str:
+        """Return what cannot be missing, by the usage or by a default."""
+        value = self.text(name)
+        if value is None:
+            raise UsageError(f"{name} is missing")
+        return value
+
+    def choice(self, name: str, *choices: str) -> str:
+        """Return one of `choices`; raises `UsageError` for anything else."""
+        value = self.word(name)
+        if value not in choices:
+            raise UsageError(f"{name}={safe(value)}: use {' or '.join(choices)}")
+        return value
+
+    def whole(self, name: str, least: int, most: int) -> int | None:
+        """Return a whole number, None when there is none; raises `UsageError` outside of `least` to `most`."""
+        value = self.text(name)
+        if value is None:
+            return None
+        if not re.fullmatch(r"[0-9]{1,9}", value) or not least <= int(value) <= most:
+            raise UsageError(f"{name}={safe(value)}: use a whole number from {least} to {most}")
+        return int(value)
+
+    def seconds(self, name: str) -> float:
+        """Return a time in seconds; raises `UsageError` for what is not a number, below 0 or without end."""
+        value = self.word(name)
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = math.nan
+        if not 0 <= seconds < math.inf:
+            raise UsageError(f"{name}={safe(value)}: use a number of seconds, 0 or more")
+        return seconds
+
+
+def _defaults(doc: str) -> dict[str, str]:
+    """Return the defaults that the docstring promises, by the long names of the options."""
+    found: dict[str, str] = {}
+    for line in doc.splitlines():
+        name, default = _LONG.search(line), _DEFAULT.search(line)
+        if name and default:
+            found[name[0]] = default[1]
+    return found

@@ -1,0 +1,96 @@
+"""
+Signals for `qw-manager`: the first one ends its work in order, the second one ends it at once.
+
+    SIGTERM, SIGINT ──▶ wake-up socket ──▶ a thread: stop the manager ──▶ the main thread's join() returns
+    SIGHUP   written by Python's C code    a second byte: leave
+
+A handler runs in the middle of anything, with any lock held, so none here does more than that byte.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from types import FrameType
+from typing import TYPE_CHECKING, Final
+
+from qw import logs
+from qw.commands.running import INTERRUPTED
+
+if TYPE_CHECKING:
+    from qw.manager import Manager
+
+
+_LOGGER = logging.getLogger("qw.manager")
+
+#: Seconds within which the same signal again is no second wish: wrappers such as `timeout` send it to the process
+#: and then to its group, of which the process is one.
+ECHO: Final = 0.05
+
+
+def run_until_told(manager: Manager) -> None:
+    """
+    Start the manager and return when it has stopped, because of a signal or by itself.
+
+    Must be called in the main thread. The process keeps the handlers: it is about to end.
+    Raises what `Manager.start` and `Manager.join` do.
+    """
+    listener = _Listener(manager)
+    listener.install()
+    manager.start()
+    listener.started()
+    manager.join()
+    listener.join()
+
+
+class _Listener:
+    """Turns signals into a stop, and a second one into an exit; a signal before the start is over waits for that."""
+
+    def __init__(self, manager: Manager) -> None:
+        self._manager = manager
+        self._inbox, self._outbox = socket.socketpair()
+        self._started = threading.Event()
+        self._stopping = threading.Thread(target=self._stop, name="qw-stop", daemon=True)
+
+    def install(self) -> None:
+        self._outbox.setblocking(False)
+        signal.set_wakeup_fd(self._outbox.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            # Under nohup a closed terminal is to be outlived.
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, _pass)
+        threading.Thread(target=self._listen, name="qw-signals", daemon=True).start()
+
+    def started(self) -> None:
+        self._started.set()
+
+    def join(self) -> None:
+        """Wait for the end of a stop that was begun."""
+        if self._stopping.is_alive():
+            self._stopping.join()
+
+    def _listen(self) -> None:
+        first = self._inbox.recv(1)
+        began = time.monotonic()
+        logs.say(_LOGGER, logging.INFO, "stop", signal=signal.Signals(first[0]).name)
+        self._stopping.start()
+        while self._inbox.recv(1) == first and time.monotonic() - began < ECHO:
+            pass
+        logs.flush()
+        # Nothing is put in order: the slots see that their manager is gone, and their jobs stay in Redis.
+        os._exit(INTERRUPTED)
+
+    def _stop(self) -> None:
+        self._started.wait()
+        # It may have stopped by itself meanwhile; and what has gone wrong, the main thread's join raises as well.
+        with contextlib.suppress(Exception):
+            self._manager.stop()
+
+
+def _pass(number: int, frame: FrameType | None) -> None:
+    """Do nothing: what matters is that Python does not do its default."""
