@@ -21,7 +21,7 @@ from qw.keys import Keys, check_name
 from qw.manager._manager import default_name
 from qw.slots.inline import InlineSlot
 from qw.slots.runner import Runner
-from qw.target import Target
+from qw.target import J, Target, TargetLike
 
 #: Seconds that the connections may take to connect, or to answer while they do.
 SOCKET_TIMEOUT = 5.0
@@ -44,7 +44,7 @@ class Worker(multiprocessing.Process):
     def __init__(
         self,
         client: Client,
-        target: Callable[..., object] | str,
+        target: TargetLike[J],
         manager_name: str | None = None,
         timeout: float = 10,
     ) -> None:

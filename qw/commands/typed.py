@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, cast
-
-import attrs
+from typing import TYPE_CHECKING
 
 from qw.commands.intake import Number, Object, check_text, plain, to_json
 from qw.errors import BadJSON, UndecodableJob, UnknownName, UsageError
@@ -40,13 +38,7 @@ class Typed:
     """Makes jobs of one type."""
 
     def __init__(self, job_type: JobType[object]) -> None:
-        from qw.job._annotations import field_types
-
         self._type = job_type
-        attributes = attrs.fields(cast("type[attrs.AttrsInstance]", job_type.cls))  # every job class is one
-        self._names = [field.name for field in attributes if field.init]
-        # A field declared exactly `str` stands in Redis as it is, any other as JSON.
-        self._strings = frozenset(name for name, declared in field_types(job_type.cls).items() if declared is str)
 
     def __call__(self, value: Object) -> Job[object]:
         """
@@ -56,12 +48,12 @@ class Typed:
         with the path of what does not fit.
         """
         for name in value:
-            if name not in self._names:
-                raise BadJSON(f"{name}: {self._type.name} has no such field{_near(name, self._names)}")
+            if name not in self._type.field_names:
+                raise BadJSON(f"{name}: {self._type.name} has no such field{_near(name, self._type.field_names)}")
         return self._type.decode({name: self._text(name, item) for name, item in value.items()})
 
     def _text(self, name: str, item: object) -> str:
-        if name not in self._strings:
+        if name not in self._type.raw_names:
             return to_json(item)
         if not isinstance(item, str) or isinstance(item, Number):
             raise UndecodableJob(f"expected a string, got {to_json(item)}", path=name)

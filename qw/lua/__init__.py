@@ -1,0 +1,1 @@
+"""The Lua scripts; `qw.scripts` reads and calls them."""

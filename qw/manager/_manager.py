@@ -25,7 +25,7 @@ from qw.slots import Slot
 from qw.slots.process import ProcessSlot
 from qw.slots.task import EventLoop, TaskSlot
 from qw.slots.thread import ThreadSlot
-from qw.target import Target
+from qw.target import J, Target, TargetLike
 
 Mode = Literal["processes", "threads"]
 StartMethod = Literal["fork", "forkserver", "spawn"]
@@ -65,7 +65,7 @@ class Manager:
 
     def __init__(
         self,
-        target: Callable[..., object] | str,
+        target: TargetLike[J],
         host: str = "localhost",
         port: int = 6379,
         db: int = 0,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import traceback
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from typing import Final, cast
 
 from qw.errors import UndecodableJob
@@ -87,6 +87,9 @@ def _attempt(own: dict[str, str]) -> int:
 
 
 def _result(job_type: JobType[object] | None, value: object) -> Outcome | None:
+    if isinstance(value, Coroutine):
+        value.close()
+        raise TypeError("the target returned a coroutine: make what decorates it an `async def` as well")
     if job_type is None or not job_type.has_result:
         return None
     return Outcome("result", job_type.options.result_ttl, f'{{"result":{job_type.encode_result(value)}}}')

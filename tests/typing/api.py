@@ -13,7 +13,6 @@ import attrs
 from typing_extensions import assert_type
 
 from qw import Client, Job, JobId, Manager, Options, Worker, current_job
-from qw.target import J, TargetLike
 
 
 @attrs.frozen
@@ -134,22 +133,20 @@ def number(job: int) -> None:
     """Take something else."""
 
 
-def start(target: TargetLike[J]) -> Manager:
-    """Start a manager, as a library of one's own would."""
-    return Manager(target, mode="threads")
-
-
 def run(client: Client) -> None:
     """Run each form, and none that is none."""
-    for manager in (start(plain), start(thumbnail), start(later), start(either), start(routed), start(Handler())):
-        assert_type(manager, Manager)
+    Manager(plain)
+    Manager(thumbnail)
+    Manager(later)
+    Manager(either)
+    Manager(routed)
+    Manager(Handler())
     with Manager("app.tasks:thumbnail", "redis.example.org", num_workers=4, name="web") as manager:
         manager.join()
     Worker(client, thumbnail, manager_name="web").start()
 
-    start(three)  # type: ignore[arg-type]
-    start(number)  # type: ignore[type-var]
-    start(3)  # type: ignore[arg-type]
+    Manager(three)  # type: ignore[arg-type]
+    Manager(number)  # type: ignore[type-var]
     Manager(3)  # type: ignore[arg-type]
     Manager(plain, mode="tasks")  # type: ignore[arg-type]
     Manager(plain, workers=4)  # type: ignore[call-arg]
