@@ -1,0 +1,135 @@
+"""
+Measure what qw costs and gains, beside the plain design of qw 0.1.1.
+
+Usage:
+  benchmarks [--quick] [--jobs=<n>] [--runs=<n>] [--json=<file>] [<name>...]
+  benchmarks --list
+  benchmarks --help
+
+Options:
+  --help          Show this help message
+  --list          Show the names of the benchmarks
+  --quick         Take fewer jobs and rounds: all benchmarks in less than two minutes
+  --jobs=<n>      Set how many jobs the slowest contenders have in a round, defaults to 4000 (quick: 1000)
+  --runs=<n>      Set how often the contenders take turns, defaults to 5 (quick: 3)
+  --json=<file>   Set where the figures of each round go, defaults to a new file in benchmarks/results/
+
+Run it as `python -m benchmarks`. <name> is a benchmark; all of them are run when it is left out. They have a Redis
+server of their own, and touch no other.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from docopt import docopt
+
+from benchmarks import environment, fetch, inspect_, queue, run
+from benchmarks.measure import Comparison, Table, measure
+from benchmarks.report import markdown, save
+from benchmarks.server import Server
+from benchmarks.setting import BATCHED, Benchmark, Setting
+from qw.commands.progress import Progress
+from qw.errors import QwError, UsageError
+from qw.logs import safe
+
+BENCHMARKS = {each.BENCHMARK.name: each.BENCHMARK for each in (queue, fetch, inspect_, run)}
+
+#: Jobs and rounds; the second pair is for `--quick`.
+JOBS = (4000, 1000)
+ROUNDS = (5, 3)
+
+RESULTS = Path(__file__).with_name("results")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the command line says (None: that of the process) and return the exit code."""
+    arguments = docopt(str(__doc__), argv)
+    if arguments["--list"]:
+        for benchmark in BENCHMARKS.values():
+            print(f"{benchmark.name:<8} {benchmark.about}")
+        return 0
+    # As Ctrl-C does: the server and the workers are ended on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        _act(arguments)
+    except QwError as error:
+        print(f"benchmarks: {error.message}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    return 0
+
+
+def _act(arguments: Mapping[str, object]) -> None:
+    """Read the rest of the command line, and run what it asks for."""
+    quick = bool(arguments["--quick"])
+    jobs, rounds = _whole(arguments, "--jobs", JOBS[quick]), _whole(arguments, "--runs", ROUNDS[quick])
+    chosen = _chosen(arguments["<name>"])
+    with Server() as server:
+        _run(Setting(server, jobs, rounds), chosen, Path(str(arguments["--json"] or _new_file())))
+
+
+def _whole(arguments: Mapping[str, object], name: str, default: int) -> int:
+    text = str(arguments[name] or default)
+    if not text.isdecimal() or not int(text):
+        raise UsageError(f"{name}={safe(text)}: use a whole number, 1 or more")
+    return int(text)
+
+
+def _chosen(names: object) -> list[Benchmark]:
+    wanted = [str(name) for name in names] if isinstance(names, list) else []
+    unknown = [name for name in wanted if name not in BENCHMARKS]
+    if unknown:
+        raise UsageError(f"{safe(unknown[0])} is not a benchmark: use {', '.join(BENCHMARKS)}")
+    return [benchmark for name, benchmark in BENCHMARKS.items() if name in wanted or not wanted]
+
+
+def _new_file() -> Path:
+    return RESULTS / time.strftime("%Y-%m-%dT%H-%M-%SZ.json", time.gmtime())
+
+
+def _run(setting: Setting, chosen: Sequence[Benchmark], path: Path) -> None:
+    about = {
+        "Machine": environment.machine(),
+        "Versions": environment.versions(setting.server.version),
+        "Knobs": _knobs(setting),
+        **{f"Knobs of {benchmark.name}": benchmark.knobs for benchmark in chosen},
+    }
+    environment.show(about)
+    tables: dict[str, list[Table]] = {}
+    for benchmark in chosen:
+        tables[benchmark.name] = []
+        for comparison in benchmark.comparisons(setting):
+            tables[benchmark.name] += _measured(benchmark, comparison, setting.rounds)
+    save(path, about, tables)
+    print(f"The figures of each round: {path}")
+
+
+def _knobs(setting: Setting) -> dict[str, str]:
+    return {
+        "jobs": f"{setting.jobs:,} a round for those who do one at a time, {BATCHED} times as many for the others",
+        "rounds": f"{setting.rounds}, in each of which the contenders take turns, and one of a tenth to warm up",
+        "job": "three short fields, of which qw decodes one from JSON; its target does nothing",
+        "Redis": "on this machine, over TCP (loopback), nothing written to disk",
+        "connections": "as redis-py makes them, without TLS; the plain design has replies decoded by redis-py",
+        "kept on": "typed encoding and decoding (but for rows of mappings), one acknowledged finish for each job",
+    }
+
+
+def _measured(benchmark: Benchmark, comparison: Comparison, rounds: int) -> list[Table]:
+    """Measure, and print what came out at once: who stops the run has seen the rest."""
+    with Progress(f"measurements of {benchmark.name}", rounds * len(comparison.contenders)) as progress:
+        count = iter(range(1, rounds * len(comparison.contenders) + 1))
+        tables = measure(comparison, rounds, lambda: progress.show(next(count)))
+    for table in tables:
+        print(f"{markdown(table)}\n", flush=True)
+    return tables
+
+
+if __name__ == "__main__":
+    sys.exit(main())

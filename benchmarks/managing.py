@@ -1,0 +1,57 @@
+"""A `qw-manager` as one starts it, in a process of its own, for as long as a measurement lasts."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+
+from benchmarks.setting import MANAGER
+from benchmarks.waiting import wait_until
+
+ROOT = Path(__file__).resolve().parents[1]
+
+#: Seconds in which a manager with nothing to do has started, and has left.
+BRIEFLY = 60.0
+
+
+@contextmanager
+def managing(url: str, workers: int, target: str, *options: str) -> Iterator[list[str]]:
+    """
+    Have a manager wait for jobs; yield a list in which afterwards stands what is worth saying of it.
+
+    Its log goes to a file. Raises `RuntimeError` with the log's last line when it does not start or ends badly.
+    """
+    notes: list[str] = []
+    with tempfile.NamedTemporaryFile(prefix="qw-bench-log-") as log, redis.Redis.from_url(url) as client:
+        command = [sys.executable, "-m", "qw.manager", f"--name={MANAGER}", f"--workers={workers}", *options, target]
+        with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "QW_URL": url}, stderr=log) as process:
+            try:
+                wait_until(
+                    lambda: client.scard(f"{MANAGER}:workers") == workers or process.poll() is not None,
+                    "qw-manager to start",
+                    BRIEFLY,
+                )
+                yield notes
+                process.terminate()
+                process.wait(BRIEFLY)
+            finally:
+                process.kill()
+        text = Path(log.name).read_text("utf-8", "replace")
+        if process.returncode:
+            raise RuntimeError(f"qw-manager ended with {process.returncode}: {text.strip()[-1000:]}")
+        notes += _notes(text)
+
+
+def _notes(log: str) -> list[str]:
+    """Say how many lines of jobs there are in a log, and how many the log says are missing."""
+    jobs = len(re.findall(r" finish ", log))
+    lost = sum(map(int, re.findall(r" lost lines=(\d+)", log)))
+    return [f"{jobs:,} lines in the log of a round, {lost:,} lost"] if jobs or lost else []

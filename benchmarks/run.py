@@ -1,0 +1,108 @@
+"""
+A whole run: jobs are queued, then run by workers.
+
+    queue ──▶ all:jobs ──RENAME──▶ held   (workers start)   held ──RENAME──▶ all:jobs ──▶ workers ──▶ empty
+    └──── timed ─────┘                                      └──────────────── timed ───────────────┘
+
+Starting is left out, since workers that run for days start once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+
+import attrs
+
+from benchmarks import jobs
+from benchmarks.managing import managing
+from benchmarks.measure import Comparison, Contender, Measured, Stopwatch
+from benchmarks.plain import PlainClient, working
+from benchmarks.setting import BATCHED, MANAGER, Benchmark, Setting
+from benchmarks.waiting import wait_until
+from qw.client import Client
+
+WORKERS = 2
+
+#: What holds the jobs while workers start.
+HELD = "bench:held"
+
+#: Jobs a second: who is slower than that is taken for stuck.
+SLOWEST = 100
+
+TYPED = f"{jobs.__name__}:{jobs.run_typed.__name__}"
+MAPPING = f"{jobs.__name__}:{jobs.run_mapping.__name__}"
+
+
+@attrs.frozen
+class Side:
+    """How jobs are queued, and who runs them: workers that yield what is worth saying of them afterwards."""
+
+    queue: Callable[[int], None]
+    workers: Callable[[], AbstractContextManager[list[str]]]
+
+
+def comparisons(setting: Setting) -> Iterator[Comparison]:
+    """Yield one comparison: the plain design's worker processes, and managers of qw's."""
+    url, client, many = setting.server.url, setting.server.client(), setting.jobs * BATCHED
+
+    def ours(name: str, queue: Callable[[Client, int], None], *arguments: str) -> Contender:
+        side = Side(partial(queue, client), lambda: managing(url, WORKERS, *arguments))
+        return Contender(f"qw, {WORKERS} {name}", many, partial(_measured, setting, side))
+
+    theirs = Side(partial(_queue_plainly, PlainClient(url)), lambda: working(url, MANAGER, WORKERS))
+    yield Comparison(
+        "jobs",
+        [
+            Contender(f"plain design, {WORKERS} processes", setting.jobs, partial(_measured, setting, theirs)),
+            ours("processes, typed", _queue_typed, "--level=warn", TYPED),
+            ours("processes, mappings", _queue_mappings, "--level=warn", MAPPING),
+            ours("processes, typed, a log line a job", _queue_typed, "--level=info", TYPED),
+            ours("threads, typed", _queue_typed, "--level=warn", "--mode=threads", TYPED),
+        ],
+        warm_up=False,
+    )
+
+
+def _queue_plainly(client: PlainClient, work: int) -> None:
+    for data in jobs.mappings(work):
+        client.queue(data)
+
+
+def _queue_typed(client: Client, work: int) -> None:
+    client.queue_jobs(jobs.typed(work))
+
+
+def _queue_mappings(client: Client, work: int) -> None:
+    client.queue_jobs(jobs.mappings(work))
+
+
+def _measured(setting: Setting, side: Side, work: int) -> Measured:
+    server = setting.server
+    server.flush()
+    with Stopwatch(server.cpu) as queueing:
+        side.queue(work)
+    with server.redis() as bare:
+        bare.rename("all:jobs", HELD)
+        with side.workers() as notes:
+            # With nothing to do: the hashes, the held list, and what says that the workers are there.
+            idle = server.keys() - work - 1
+            with Stopwatch(server.cpu) as running:
+                bare.rename(HELD, "all:jobs")
+                # One more key may come: all:stats. A job that is not done is two, its hash and the list it is in.
+                wait_until(lambda: server.keys() <= idle + 1, f"{work:,} jobs to be run", 60 + work / SLOWEST)
+    return Measured({"queue and run": queueing.lap + running.lap, "run alone": running.lap}, "; ".join(notes))
+
+
+BENCHMARK = Benchmark(
+    "run",
+    "queue jobs and have them run by workers",
+    {
+        "workers": f"{WORKERS}, started before the time runs; qw's by `python -m qw.manager`",
+        "log level": "WARNING, but for the row with a line a job (INFO, to a file); the plain design logs nothing",
+        "warming up": "none, since the workers of each round are new",
+        "end": "when Redis holds no job any more, looked at each 5 ms",
+    },
+    comparisons,
+)

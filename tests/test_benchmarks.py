@@ -1,0 +1,108 @@
+"""The benchmarks run, say first what their figures depend on, and compare what was measured in the same round."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks.__main__ import BENCHMARKS, ROUNDS
+from benchmarks.measure import Comparison, Contender, Lap, Measured, Table, measure
+from benchmarks.report import markdown
+from tests.support.programs import ROOT, run_python
+
+README = (ROOT / "benchmarks" / "README.md").read_text("utf-8")
+
+
+def contender(name: str, seconds: list[float], turns: list[str]) -> Contender:
+    """Return one that takes so long, round by round, after its warming up, and notes its turns."""
+    left = iter([1.0, *seconds])
+
+    def run(work: int) -> Measured:
+        turns.append(f"{name} {work}")
+        return Measured({"act": Lap(next(left), 0.5)}, note=f"{name} was here" if name == "b" else "")
+
+    return Contender(name, 100, run)
+
+
+def measured(turns: list[str]) -> Table:
+    """Return what comes out when a machine gets slower in the second round, and b is always twice as fast as a."""
+    done: list[None] = []
+    contenders = [contender("a", [1.0, 10.0, 1.0], turns), contender("b", [0.5, 5.0, 0.5], turns)]
+    (table,) = measure(Comparison("jobs", contenders), ROUNDS[1], lambda: done.append(None))
+
+    assert len(done) == 6
+    return table
+
+
+def test_contenders_take_turns() -> None:
+    """All warm up with a tenth of the work, then each has its turn in each round."""
+    turns: list[str] = []
+    measured(turns)
+
+    assert turns == ["a 10", "b 10", *["a 100", "b 100"] * 3]
+
+
+def test_ratios_are_of_the_same_round() -> None:
+    """What slows one round down does not change how contenders compare."""
+    a, b = measured([]).rows
+
+    assert (a.rates, b.rates) == ([100.0, 10.0, 100.0], [200.0, 20.0, 200.0])
+    assert (a.ratios, b.ratios) == ([1.0, 1.0, 1.0], [2.0, 2.0, 2.0])
+    assert b.redis == [5000.0] * 3  # half a second for 100 jobs, in microseconds
+
+
+def test_a_table_shows_medians_and_spread() -> None:
+    """A figure comes with its lowest and its highest round, and notes stand below."""
+    text = markdown(measured([]))
+
+    assert "| b | 100 | 200 (20 – 200) | 2.00 (2.00 – 2.00) | 5,000.0 |" in text
+    assert text.endswith("\n\nb: b was here")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(BENCHMARKS))
+def test_a_benchmark_runs(name: str, redis_binary: str, tmp_path: Path) -> None:
+    """Each runs from end to end, prints machine, versions and knobs before any figure, and keeps each round's."""
+    file = tmp_path / "new" / "figures.json"
+    done = run_python("-m", "benchmarks", "--jobs=10", "--runs=1", f"--json={file}", name)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    before, table, figures = done.stdout.partition("\n| ")
+    assert re.findall(r"^\w.*", before, re.MULTILINE) == ["Machine", "Versions", "Knobs", f"Knobs of {name}"]
+    assert "redis-py" in before
+    assert table
+    assert "– " in figures
+    saved = json.loads(file.read_text("utf-8"))
+    assert saved["environment"]["Machine"]["cpu"] in before
+    assert all(len(row["rates"]) == 1 for table in saved["benchmarks"][name] for row in table["rows"])
+
+
+def test_list_names_them_all() -> None:
+    """`--list` has a line for each, and the README says what each measures."""
+    done = run_python("-m", "benchmarks", "--list")
+
+    assert [line.split()[0] for line in done.stdout.splitlines()] == list(BENCHMARKS)
+    assert all(f"| `{name}` |" in README for name in BENCHMARKS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["nonsense"], "benchmarks: nonsense is not a benchmark: use queue, fetch, inspect, run\n"),
+        (["--jobs=none"], "benchmarks: --jobs=none: use a whole number, 1 or more\n"),
+        (["--runs=0"], "benchmarks: --runs=0: use a whole number, 1 or more\n"),
+    ],
+)
+def test_mistakes_get_one_line(arguments: list[str], complaint: str) -> None:
+    """What cannot be run is told before anything is started."""
+    done = run_python("-m", "benchmarks", *arguments)
+
+    assert (done.returncode, done.stderr, done.stdout) == (2, complaint, "")
+
+
+def test_help_is_the_docstring() -> None:
+    """The README shows what `--help` prints."""
+    assert run_python("-m", "benchmarks", "--help").stdout.strip() in README
