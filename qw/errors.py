@@ -130,14 +130,14 @@ class UndecodableJob(JobError):
 
 
 class QueueUnsure(JobError):
-    """The connection broke before Redis answered: these jobs may be queued, or not."""
+    """Redis's word on these jobs is missing: they may be queued, or not."""
 
-    def __init__(self, ids: Sequence[str]) -> None:
+    def __init__(self, ids: Sequence[str], reason: str = "the connection broke before Redis answered") -> None:
         #: The ids in question, in the order they were given.
         self.ids = tuple(ids)
         few = ", ".join(self.ids[:3]) + (", …" if len(self.ids) > 3 else "")
         super().__init__(
-            f"The connection broke before Redis answered: {len(self.ids)} job(s) may be queued or not ({few}). "
+            f"{len(self.ids)} job(s) may be queued or not ({few}): {reason}. "
             "Queue them again with the same ids and retry_unsure=True, if a second run does no harm."
         )
 

@@ -1,0 +1,52 @@
+"""`JobInfo`: what Redis knows of a job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from qw.keys import OWN
+
+
+@attrs.frozen
+class JobInfo:
+    """What stands in the hash of a job: its data, and what qw has noted beside it."""
+
+    id: str
+    #: The name of its class; None for a plain job.
+    type: str | None
+    #: Its fields, without those that are qw's own.
+    data: Mapping[str, str]
+    #: The list it returns to, such as `web:jobs`; None for all:jobs.
+    queue: str | None
+    #: When it was queued, seconds since 1970 by the clock of Redis; None when another program has queued it.
+    queued_at: float | None
+    #: How often it has failed and is run again, has ended the process that ran it, and was taken from a dead manager.
+    tries: int
+    crashes: int
+    rescues: int
+    #: Why it was buried or failed last, and the traceback; empty unless it was.
+    error: str
+    traceback: str
+
+
+def info_of(job_id: str, fields: Mapping[str, str]) -> JobInfo:
+    """Return what the fields of a hash say; a number that is none counts as not there."""
+    queued_at = _number(fields.get("qw:queued_at"))
+    return JobInfo(
+        id=job_id,
+        type=fields.get("qw:type"),
+        data={field: value for field, value in fields.items() if not field.startswith(OWN)},
+        queue=fields.get("qw:queue"),
+        queued_at=None if queued_at is None else queued_at / 1000,
+        tries=_number(fields.get("qw:tries")) or 0,
+        crashes=_number(fields.get("qw:crashes")) or 0,
+        rescues=_number(fields.get("qw:rescues")) or 0,
+        error=fields.get("qw:error", ""),
+        traceback=fields.get("qw:traceback", ""),
+    )
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdecimal() else None

@@ -1,0 +1,174 @@
+"""
+Jobs on their way to Redis: fields, then words of a script call, then RESP, a thousand jobs to a chunk.
+
+    job ──▶ {field: text} ──▶ id, n, field, value, …, and open fields ──▶ bytes, with those of other jobs
+
+The bytes of many jobs are made here by one join: redis-py's packer takes longer over them than Redis.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, TypeAlias, TypeVar
+
+import attrs
+
+from qw.errors import UsageError
+from qw.job import Job, JobId, job_type
+from qw.keys import OWN, to_bytes, to_str
+
+R = TypeVar("R")
+
+#: What a field of a plain job may hold. A float is written as Python shows it.
+Value: TypeAlias = str | bytes | int | float
+
+#: A job as a producer has it: typed, or a plain one's fields.
+AnyJob: TypeAlias = Job[object] | Mapping[str, Value]
+
+#: Bounds of one script call: Redis does nothing else meanwhile.
+MOST_JOBS: Final = 1000
+MOST_BYTES: Final = 1024 * 1024
+
+# The script fills them in: the queue, which only stands there when it is not all:jobs, and the time.
+_OPEN: Final = {False: ("qw:queued_at", ""), True: ("qw:queue", "", "qw:queued_at", "")}
+
+
+class PlainId(JobId[None]):
+    """The id of a plain job that this client has queued: known to have been there, and to have no result."""
+
+    __slots__ = ()
+
+
+@attrs.frozen
+class Chunk:
+    """The jobs of one script call: so many words, in these bytes."""
+
+    ids: list[str]
+    words: int
+    body: bytes
+
+
+def new_ids(at_a_time: int = 64) -> Iterator[str]:
+    """Yield random ids without end, UUIDs of version 4; not to be kept, for a fork would yield the same ones twice."""
+    while True:
+        block = os.urandom(16 * at_a_time).hex()
+        for at in range(0, len(block), 32):
+            h = block[at : at + 32]
+            yield f"{h[:8]}-{h[8:12]}-4{h[13:16]}-{'89ab'[int(h[16], 16) & 3]}{h[17:20]}-{h[20:]}"
+
+
+def id_of(job: Job[R] | Mapping[str, Value], text: str) -> JobId[R] | JobId[None]:
+    """Return the id that is handed out for a job: it knows the type of the result."""
+    return JobId(text, job_type(type(job))) if isinstance(job, Job) else PlainId(text)
+
+
+def chunks(jobs: Iterable[tuple[str, AnyJob]], *, elsewhere: bool) -> list[Chunk]:
+    """
+    Pack jobs under their ids by the thousand, or by the MiB; a larger one goes alone.
+
+    `elsewhere` says that they are not queued in all:jobs. Raises `UsageError` for what is no job.
+    """
+    made: list[Chunk] = []
+    ids: list[str] = []
+    bodies: list[bytes] = []
+    words = size = 0
+    for job_id, job in jobs:
+        count, body = _pack(job_id, job, elsewhere=elsewhere)
+        if ids and (len(ids) == MOST_JOBS or size + len(body) > MOST_BYTES):
+            made.append(Chunk(ids, words, b"".join(bodies)))
+            ids, bodies, words, size = [], [], 0, 0
+        ids.append(job_id)
+        bodies.append(body)
+        words += count
+        size += len(body)
+    if ids:
+        made.append(Chunk(ids, words, b"".join(bodies)))
+    return made
+
+
+def _pack(job_id: str, job: AnyJob, *, elsewhere: bool) -> tuple[int, bytes]:
+    """Return how many words a job is, and these as RESP."""
+    if isinstance(job, Job):
+        pack = _packers.get((type(job), elsewhere)) or _packer(type(job), elsewhere=elsewhere)
+        return pack(job_id, job)
+    if not isinstance(job, Mapping):
+        raise UsageError(f"a job is a Job or a mapping of fields, not {type(job).__name__}")
+    words: list[str] = []
+    for name, value in job.items():
+        words += (_checked_name(name), _checked(name, value))
+    words += _OPEN[elsewhere]
+    return len(words) + 2, _resp([job_id, str(len(words)), *words])
+
+
+#: Packs the jobs of one class: returns how many words one is, and these as RESP.
+_Pack: TypeAlias = Callable[[str, Job[object]], tuple[int, bytes]]
+
+_packers: dict[tuple[type[Job[object]], bool], _Pack] = {}
+
+
+def _packer(cls: type[Job[object]], *, elsewhere: bool) -> _Pack:
+    """Return what packs the jobs of a class: all that is the same for each of them is packed beforehand."""
+    codec = job_type(cls)
+    encode = codec.encode
+    kept = ("qw:ttl", str(codec.options.result_ttl)) if codec.has_result else ()
+    own = ("qw:type", codec.name, *kept, *_OPEN[elsewhere])
+    tail = _resp(own).decode("utf-8", "surrogateescape")
+    names = _Names()
+
+    def pack(job_id: str, job: Job[object]) -> tuple[int, bytes]:
+        fields = encode(job)
+        count = 2 * len(fields) + len(own)
+        parts = [f"{names[name]}{len(value)}\r\n{value}\r\n" for name, value in fields.items()]
+        text = f"${len(job_id)}\r\n{job_id}\r\n${len(str(count))}\r\n{count}\r\n{''.join(parts)}{tail}"
+        if text.isascii():
+            return count + 2, text.encode()
+        words = [word for pair in fields.items() for word in pair]
+        return count + 2, _resp([job_id, str(count), *words, *own])
+
+    return _packers.setdefault((cls, elsewhere), pack)
+
+
+class _Names(dict[str, str]):
+    """The names of fields, each packed, with the start of its value behind it."""
+
+    def __missing__(self, name: str) -> str:
+        packed = self[name] = f"${len(name)}\r\n{name}\r\n$"
+        return packed
+
+
+def _resp(words: Iterable[str]) -> bytes:
+    text = "".join([f"${len(word)}\r\n{word}\r\n" for word in words])
+    if text.isascii():
+        return text.encode()
+    # Not each character is one byte.
+    return b"".join([b"$%d\r\n%b\r\n" % (len(raw), raw) for raw in map(_raw, words)])
+
+
+def _raw(word: str) -> bytes:
+    try:
+        return to_bytes(word)
+    except UnicodeEncodeError:
+        raise UsageError(f"{word!r} holds half of a surrogate pair, which no encoding has") from None
+
+
+def _checked_name(name: object) -> str:
+    if not isinstance(name, str):
+        raise UsageError(f"field {name!r}: the name of a field is a str")
+    if name.startswith(OWN):
+        raise UsageError(f"field {name!r}: names that start with {OWN!r} are qw's own")
+    return name
+
+
+def _checked(name: str, value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        return to_str(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise UsageError(
+            f"field {name!r}: {type(value).__name__} cannot stand in a plain job; "
+            "give it as str, bytes, int or float, or queue a typed Job"
+        )
+    # As redis-py writes them, whatever a subclass (an IntEnum, say) shows of itself.
+    return int.__repr__(value) if isinstance(value, int) else float.__repr__(value)

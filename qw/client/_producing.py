@@ -1,0 +1,173 @@
+"""What a producer does: queue jobs, and wait for what comes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import TypeVar, cast, overload
+
+from qw.client._base import BaseClient
+from qw.client._packing import AnyJob, Value, chunks, id_of, new_ids
+from qw.client._queueing import Queueing, head_of
+from qw.client._waiting import Waiting
+from qw.errors import UsageError
+from qw.job import Job, JobId
+from qw.keys import check_id, check_name
+
+R = TypeVar("R")
+
+
+class ProducingClient(BaseClient):
+    """Queues typed and plain jobs, each once, and returns their results in their types."""
+
+    @overload
+    def queue_job(
+        self,
+        job_data: Job[R],
+        manager: str | None = None,
+        worker: str | None = None,
+        *,
+        id: str | None = None,
+        retry_unsure: bool = False,
+    ) -> JobId[R]: ...
+
+    @overload
+    def queue_job(
+        self,
+        job_data: Mapping[str, Value],
+        manager: str | None = None,
+        worker: str | None = None,
+        *,
+        id: str | None = None,
+        retry_unsure: bool = False,
+    ) -> JobId[None]: ...
+
+    def queue_job(
+        self,
+        job_data: Job[R] | Mapping[str, Value],
+        manager: str | None = None,
+        worker: str | None = None,
+        *,
+        id: str | None = None,  # noqa: A002 - an id is called so everywhere
+        retry_unsure: bool = False,
+    ) -> JobId[R] | JobId[None]:
+        """
+        Queue a job: a typed one, or a plain one as a mapping of fields to str, bytes, int or float.
+
+        It goes to `worker` alone, which must be registered (with `manager`, if that is given too); else to
+        `manager`, which may start later; else to whoever is first. Under an `id` that is still there nothing is
+        queued.
+
+        Raises `UsageError` for what cannot be queued, `UnknownName` for a worker that is not registered, and
+        redis-py's errors: nothing is queued then. Raises `QueueUnsure` when the connection breaks before Redis
+        has answered: the job may be queued or not. `retry_unsure=True` sends it again, and it may run twice.
+        """
+        ids = None if id is None else [id]
+        (job_id,) = self._queue([job_data], manager, worker, ids, retry_unsure=retry_unsure)
+        return cast("JobId[R]", job_id)
+
+    @overload
+    def queue_jobs(
+        self,
+        jobs: Iterable[Job[R]],
+        manager: str | None = None,
+        worker: str | None = None,
+        *,
+        ids: Iterable[str] | None = None,
+        retry_unsure: bool = False,
+    ) -> list[JobId[R]]: ...
+
+    @overload
+    def queue_jobs(
+        self,
+        jobs: Iterable[Mapping[str, Value]],
+        manager: str | None = None,
+        worker: str | None = None,
+        *,
+        ids: Iterable[str] | None = None,
+        retry_unsure: bool = False,
+    ) -> list[JobId[None]]: ...
+
+    @overload
+    def queue_jobs(
+        self,
+        jobs: Iterable[AnyJob],
+        manager: str | None = None,
+        worker: str | None = None,
+        *,
+        ids: Iterable[str] | None = None,
+        retry_unsure: bool = False,
+    ) -> list[JobId[object]]: ...
+
+    def queue_jobs(
+        self,
+        jobs: Iterable[AnyJob],
+        manager: str | None = None,
+        worker: str | None = None,
+        *,
+        ids: Iterable[str] | None = None,
+        retry_unsure: bool = False,
+    ) -> list[JobId[R]] | list[JobId[None]] | list[JobId[object]]:
+        """
+        Queue many jobs, a thousand (or a MiB) to a call of Redis, and return their ids in the same order.
+
+        All of them are checked before the first is sent. Everything else is as in `queue_job`; the ids in
+        `QueueUnsure` are those of the last jobs, in order: the jobs before them are queued.
+        """
+        return self._queue(jobs, manager, worker, ids, retry_unsure=retry_unsure)
+
+    def _queue(
+        self,
+        jobs: Iterable[AnyJob],
+        manager: str | None,
+        worker: str | None,
+        ids: Iterable[str] | None,
+        *,
+        retry_unsure: bool,
+    ) -> list[JobId[object]]:
+        if manager is not None:
+            check_name(manager, "manager")
+        if worker is not None:
+            check_name(worker, "worker")
+        jobs = list(jobs)
+        texts = list(islice(new_ids(min(len(jobs) or 1, 64)), len(jobs))) if ids is None else [*map(check_id, ids)]
+        if len(texts) != len(jobs):
+            raise UsageError(f"{len(texts)} ids for {len(jobs)} jobs: give one for each, or none")
+        elsewhere = manager is not None or worker is not None
+        packed = chunks(zip(texts, jobs, strict=True), elsewhere=elsewhere)
+        head = head_of(self._access.scripts, manager, worker)
+        Queueing(self._access.caller, head, packed, retry_unsure=retry_unsure).run()
+        return [id_of(job, text) for job, text in zip(jobs, texts, strict=True)]
+
+    @overload
+    def wait_job(self, job_id: JobId[R], timeout: float | None = None) -> R: ...
+
+    @overload
+    def wait_job(self, job_id: str, timeout: float | None = None) -> object: ...
+
+    def wait_job(self, job_id: str, timeout: float | None = None) -> object:
+        """
+        Wait until a job is done, and return its result; None when its type has none.
+
+        Any number of waiters get it, as long as it is kept. For an id that is a plain `str` it comes as the
+        JSON says. Raises `JobFailed` with the remote error, `ResultGone` when it has expired, `UnknownJob` for an id
+        of which nothing is left or was ever there, and Python's `TimeoutError` after `timeout` seconds.
+        """
+        return self._wait([job_id], timeout)[0]
+
+    @overload
+    def wait_jobs(self, ids: Iterable[JobId[R]], timeout: float | None = None) -> list[R]: ...
+
+    @overload
+    def wait_jobs(self, ids: Iterable[str], timeout: float | None = None) -> list[object]: ...
+
+    def wait_jobs(self, ids: Iterable[str], timeout: float | None = None) -> list[R] | list[object]:
+        """
+        Wait until all of many jobs are done, and return their results in the same order.
+
+        Raises what `wait_job` does, for the first job that is found without a result; the others go on.
+        """
+        return self._wait(list(ids), timeout)
+
+    def _wait(self, ids: list[str], timeout: float | None) -> list[object]:
+        return Waiting(self._access, ids, timeout).run()
