@@ -11,13 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-import redis
-
 from qw.client import Client
 from qw.client.connect import dedicated
 from qw.client.reach import check, shown
 from qw.dispatcher import Dispatcher, Site
-from qw.keys import Keys, check_name
+from qw.keys import check_name
 from qw.manager._manager import default_name
 from qw.slots.inline import InlineSlot
 from qw.slots.runner import Runner
@@ -51,11 +49,8 @@ class Worker(multiprocessing.Process):
         super().__init__()
         self.manager_name = check_name(default_name() if manager_name is None else manager_name, "manager")
         self.timeout = timeout
-        # Neither a client nor its pool crosses to another process; what they are made of does.
-        self._pool_class = type(client.connection_pool)
-        self._connection_class = client.connection_pool.connection_class
-        self._connection_options = dict(client.connection_pool.connection_kwargs)
-        self._namespace = client.key_names.namespace
+        # It crosses to another process as what it was made of, and lends no connection: only how to make one.
+        self._client = client
         self._target = target
         self._start = secrets.token_hex(4)
         self._stop_reader, self._stop_writer = multiprocessing.Pipe(duplex=False)
@@ -72,15 +67,14 @@ class Worker(multiprocessing.Process):
         Raises `TargetError`, `RedisUnavailable`, `RedisRefused` or `RedisTooOld`; then nothing is registered.
         """
         target = Target.load(self._target)
-        pool = self._pool_class(connection_class=self._connection_class, **self._connection_options)
-        check(pool)
+        check(self._client.connection_pool)
         slots: list[InlineSlot] = []
 
         def make_slot(worker: str, wake: Callable[[], None]) -> InlineSlot:
             slots.append(InlineSlot(worker, Runner(target, worker).run_any, wake))
             return slots[0]
 
-        dispatcher = Dispatcher(self._site(target, pool), make_slot)
+        dispatcher = Dispatcher(self._site(target), make_slot)
         thread = threading.Thread(target=dispatcher.run, name=f"qw-{self.worker_name}", daemon=True)
         threading.Thread(target=self._await_shutdown, args=(dispatcher,), name="qw-shutdown", daemon=True).start()
         with _stopping_signals(self.shutdown):
@@ -96,12 +90,13 @@ class Worker(multiprocessing.Process):
         self._stop_reader.poll(None)
         dispatcher.stop(grace=FOREVER)
 
-    def _site(self, target: Target, pool: redis.ConnectionPool) -> Site:
+    def _site(self, target: Target) -> Site:
+        pool = self._client.connection_pool
         return Site(
             manager=self.manager_name,
             start=self._start,
             workers=(self.worker_name,),
-            keys=Keys(self._namespace),
+            keys=self._client.key_names,
             connect=lambda: dedicated(pool, socket_timeout=SOCKET_TIMEOUT),
             logger=logging.getLogger("qw.worker"),
             about={"mode": "worker", "target": target.name, "redis": shown(pool), "name": self.worker_name},

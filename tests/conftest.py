@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import hypothesis
@@ -20,6 +21,7 @@ from tests.support.server import MakeServer, RedisServer, find_binary, version_o
 if TYPE_CHECKING:
     # In here, so that the text tests run even while the client does not.
     from qw.client import Client
+    from tests.support.managers import Gate, Managers
 
 Mode: TypeAlias = Literal["processes", "threads"]
 
@@ -114,3 +116,23 @@ def mode(request: pytest.FixtureRequest) -> Mode:
     """Return each mode of a manager in turn: one behaviour suite for both."""
     chosen: Mode = request.param
     return chosen
+
+
+@pytest.fixture
+def managers(redis_url: str, mode: Mode) -> Iterator[Managers]:
+    """Return what starts managers, in each mode in turn; those that still run are stopped when the test is over."""
+    from tests.support.managers import Managers
+
+    made = Managers(redis_url, mode)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    """Return a gate for jobs, which is opened when the test is over: a thread cannot be cut off."""
+    from tests.support.managers import Gate
+
+    made = Gate(tmp_path)
+    yield made
+    made.open()

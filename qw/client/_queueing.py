@@ -92,7 +92,8 @@ class Queueing:
                 if again and isinstance(error, RedisError) and patience.pause(error):
                     continue
                 if self._begun:
-                    raise QueueUnsure([job_id for chunk in self._waiting for job_id in chunk.ids], str(error)) from error
+                    unsure_ids = [job_id for chunk in self._waiting for job_id in chunk.ids]
+                    raise QueueUnsure(unsure_ids, str(error)) from error
                 raise
 
     def _stream(self, connection: Connection, patience: Patience) -> None:

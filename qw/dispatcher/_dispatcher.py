@@ -17,27 +17,22 @@ import select
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from redis.exceptions import ResponseError
 
 from qw.dispatcher.adoptions import Adoptions
 from qw.dispatcher.crew import Crew
-from qw.dispatcher.departure import LAST_WORDS, NEVER, Departure
+from qw.dispatcher.departure import LAST_WORDS, Departure
 from qw.dispatcher.journal import Journal, crash_outcome
 from qw.dispatcher.outbox import Outbox
 from qw.dispatcher.pace import Pace
+from qw.dispatcher.presence import REFUSED_PAUSE, Presence
 from qw.dispatcher.session import Session
 from qw.dispatcher.site import Site
 from qw.dispatcher.wake import Wake
 from qw.logs import say
-from qw.scripts import Content, DispatcherScripts, Exchanged, Status
+from qw.scripts import DispatcherScripts, Exchanged
 from qw.slots import Outcome, Slot
-
-#: Seconds between two beats: a third of the lease.
-BEAT: Final = 5.0
-#: Seconds to wait after Redis refused an exchange (it is full, loading, read-only).
-REFUSED_PAUSE: Final = 0.25
 
 
 class Dispatcher:
@@ -62,14 +57,13 @@ class Dispatcher:
         self._scripts = DispatcherScripts(site.keys, site.manager, site.start, site.workers)
         self._session = Session(site.connect, site.keys, site.manager, self, self._wake.ring, site.logger, site.block)
         self._crew = Crew(site.workers, lambda worker: make_slot(worker, self._wake.ring))
-        self._adoptions = Adoptions(site.workers, f"{site.manager}:jobs")
+        self._adoptions = Adoptions(site.workers, site.manager, self._is_free)
         self._in_flight = False
         self._asked = False
         self._dry = False
-        self._registered = False
         self._ready = threading.Event()
         self._not_before = 0.0
-        self._next_beat = NEVER
+        self._presence = Presence(self._session.main, self._scripts, self, site.logger)
         self._departure = Departure(self._session, self._crew, self._scripts.leave, site.logger)
 
     @property
@@ -82,6 +76,12 @@ class Dispatcher:
     def start_slots(self) -> None:
         """Give birth to the slots; before `run`, in the thread that is best to fork from."""
         self._crew.start()
+
+    def abandon(self) -> None:
+        """End the slots at once: `run` is not to come."""
+        self._crew.kill()
+        self._crew.end(0.0)
+        self._wake.close()
 
     def quiet(self) -> None:
         """Take no more jobs."""
@@ -111,17 +111,20 @@ class Dispatcher:
                 self._mind_slots(now)
                 self._mind_end(now)
                 self._exchange(now)
-                self._beat(now)
+                self._presence.beat(now)
                 self._knock(now)
                 self._wait(now)
         finally:
             self._session.close()
-            self._crew.end(LAST_WORDS)
+            # What was cut off already has had its time.
+            self._crew.end(0.0 if self._departure.killed else LAST_WORDS)
             self._journal.end()
             self._wake.close()
             self._ready.set()
 
     def _gather(self, now: float) -> None:
+        if self._departure.killed:
+            return  # what a thread that was left behind still reports is nobody's any more
         for worker, reports in self._crew.reports(now):
             self._pace.note(report[0] for _, _, report in reports)
             for job_id, line, report in reports:
@@ -129,11 +132,8 @@ class Dispatcher:
                 self._note(worker, job_id, report[1])
 
     def _note(self, worker: str, job_id: str, outcome: Outcome | None) -> None:
-        if outcome is None:
-            self._outbox.done(worker, job_id)
-        else:
-            content = Content(outcome.kind, worker, job_id, outcome.ttl, outcome.body, outcome.fields)
-            self._outbox.content(content)
+        self._adoptions.ended(job_id)
+        self._outbox.ended(worker, job_id, outcome)
 
     def _mind_slots(self, now: float) -> None:
         if self._departure.killed:
@@ -149,22 +149,33 @@ class Dispatcher:
             self._release(worker, ids)
 
     def _release(self, worker: str, ids: Sequence[str]) -> None:
-        if ids:
-            self._journal.released(worker, ids)
-            self._outbox.release(worker, ids)
+        others = self._adoptions.for_others(worker, ids)
+        if others:
+            self._journal.released(worker, others)
+            self._outbox.release(worker, others)
             self._dry = False
 
     # -- exchange -----------------------------------------------------------------------------------
 
     def _exchange(self, now: float) -> None:
-        if self._in_flight or not self._registered or now < self._not_before or self._departure.leaving:
+        if self._must_wait(now) or self._departure.leaving:
             return
-        want = [] if self._departure.is_quiet else self._crew.wants(self._pace.depth())
+        want = [] if self._departure.is_quiet else self._wants()
         if not self._outbox and not self._adoptions and (self._dry or not want):
             return
         plan = self._outbox.plan(self._adoptions.plan(self._in_hand), want)
         self._in_flight, self._asked = True, bool(want)
         self._session.main.call(self._scripts.exchange(plan), self._exchanged)
+
+    def _must_wait(self, now: float) -> bool:
+        return self._in_flight or not self._presence.known or now < self._not_before
+
+    def _is_free(self, worker: str) -> bool:
+        return self._crew[worker].idle and not self._session.may_move_to(worker)
+
+    def _wants(self) -> list[tuple[str, int]]:
+        wants = self._crew.wants(self._pace.depth())
+        return [(worker, count) for worker, count in wants if not self._adoptions.reserved(worker)]
 
     def _in_hand(self, worker: str) -> list[str]:
         return [job_id for job_id, _ in self._crew[worker].held] + self._outbox.ids(worker)
@@ -176,9 +187,9 @@ class Dispatcher:
             self._not_before = time.monotonic() + REFUSED_PAUSE
             say(self._site.logger, logging.WARNING, "refused", error=str(reply))
             return
-        if not self._standing(reply.status):
+        if not self._presence.standing(reply.status):
             return
-        knocked = self._adoptions.done()
+        knocked = self._adoptions.done(() if self._departure.is_quiet else reply.batches)
         self._journal.clock(reply.now)
         self._journal.refused(self._outbox.confirmed(reply.refused))
         self._journal.dropped(reply.dropped)
@@ -192,40 +203,35 @@ class Dispatcher:
         if self._asked:
             self._dry = not reply.more
 
-    def _standing(self, status: Status) -> bool:
-        """Act on how Redis sees this start; False when it may do nothing more."""
-        if status == "missing":
-            self._session.main.call(self._scripts.register(), self._enrolled)
-        if status != "struck":
-            return True
-        say(self._site.logger, logging.ERROR, "struck", start=self._site.start)
-        self._departure.left = True
-        return False
-
     # -- what comes in ------------------------------------------------------------------------------
 
     def main_up(self) -> None:
-        """Register, and look for what a lost reply may have left in the workers' lists."""
-        self._session.main.call(self._scripts.register(), self._enrolled)
+        """Register."""
+        self._presence.register()
 
-    def _enrolled(self, reply: Status | ResponseError) -> None:
-        if isinstance(reply, ResponseError):
-            say(self._site.logger, logging.WARNING, "refused", error=str(reply))
-            self._next_beat = time.monotonic() + REFUSED_PAUSE
-            return
-        if not self._standing(reply):
-            return
-        self._registered, self._dry = True, False
-        self._next_beat = time.monotonic() + BEAT
-        self.look(None, "")
+    def enrolled(self) -> None:
+        """Go on, and look for what a lost reply may have left in the workers' lists."""
+        self._dry = False
+        self.look(None, lost=True)
         if not self._ready.is_set():
             self._ready.set()
             say(self._site.logger, logging.INFO, "ready", **self._site.about)
 
+    def counted(self, lengths: Sequence[int]) -> None:
+        """Look into the lists that hold more than is in hand."""
+        for state, length in zip(self._crew, lengths, strict=False):
+            if length > len(self._in_hand(state.name)):
+                self.look(state.name, lost=False)
+
+    def struck(self) -> None:
+        """End at once: another one has these jobs now."""
+        say(self._site.logger, logging.ERROR, "struck", start=self._site.start)
+        self._departure.left = True
+
     def main_down(self) -> None:
         """Keep what had no answer; it goes again."""
         self._lost()
-        self._in_flight = self._registered = False
+        self._in_flight = self._presence.known = False
 
     def _lost(self) -> None:
         self._outbox.lost()
@@ -239,40 +245,21 @@ class Dispatcher:
         else:
             self._adoptions.knocked(worker, job_id, queue)
 
-    def look(self, worker: str | None, others: str | None) -> None:
+    def look(self, worker: str | None, *, lost: bool) -> None:
         """Look into the list of this worker, or of all."""
-        self._adoptions.look(worker, others)
+        self._adoptions.look(worker, lost=lost)
 
-    # -- beats and knocks ---------------------------------------------------------------------------
-
-    def _beat(self, now: float) -> None:
-        if now < self._next_beat or not self._session.main.up:
-            return
-        self._next_beat = now + BEAT
-        if self._registered:
-            self._session.main.call(self._scripts.beat(), self._beaten)
-        else:
-            self.main_up()
-
-    def _beaten(self, reply: tuple[Status, Sequence[int]] | ResponseError) -> None:
-        if isinstance(reply, ResponseError) or not self._standing(reply[0]):
-            return
-        for state, length in zip(self._crew, reply[1], strict=False):
-            if length > len(self._in_hand(state.name)):
-                self.look(state.name, None)
+    # -- knocks, and the end ------------------------------------------------------------------------
 
     def _knock(self, now: float) -> None:
-        for knocker in self._session.knockers:
-            worker = knocker.armed_for
-            if worker is not None and not self._departure.is_quiet:
-                knocker.release_if_busy(idle=self._crew[worker].idle, now=now, main=self._session.main)
-        if self._departure.is_quiet or not self._registered or now < self._not_before:
+        if self._departure.is_quiet:
             return
-        if not self._dry or self._in_flight or self._adoptions:
-            return
-        idle = self._crew.idle()
-        for knocker, worker in zip(self._session.knockers, idle[-1:] + idle[:1], strict=False):
-            knocker.arm(worker)
+        self._session.free_knocks(self._takes_anything, now)
+        if self._dry and not self._adoptions and not self._must_wait(now):
+            self._session.knock([worker for worker in self._crew.idle() if self._takes_anything(worker)])
+
+    def _takes_anything(self, worker: str) -> bool:
+        return self._crew[worker].idle and not self._adoptions.reserved(worker)
 
     def _mind_end(self, now: float) -> None:
         at_rest = self._crew.resting and self._outbox.empty and not self._in_flight and not self._adoptions
@@ -297,8 +284,8 @@ class Dispatcher:
 
     def _due(self, now: float) -> float:
         """When something has to be looked at, whatever comes in."""
-        times = [now + 1.0, self._next_beat, self._departure.due(now), self._crew.due(now)]
+        times = [now + 1.0, self._presence.due, self._session.knocks_due()]
+        times += [self._departure.due(now), self._crew.due(now)]
         if self._not_before > now:
             times.append(self._not_before)
-        times += [knocker.due() for knocker in self._session.knockers]
         return min(times)

@@ -1,58 +1,105 @@
-"""Which workers' own lists have to be looked into, and what is known of the jobs that wait there."""
+"""
+Jobs that stand in a worker's own list in Redis and in nobody's hand, and which exchange adopts them.
+
+    a knock moved it there       adopted at once; from then on it is like any other job of its queue
+    a claim's reply was lost     so that anything may be there: all of it is adopted at once
+    it was sent to this worker   adopted when the worker is free; until then it waits there, whoever else is idle,
+                                 and if it has to wait again it goes back there, not to another worker
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from qw.scripts import Adopt
+from qw.scripts import Adopt, Batch
 
 
 class Adoptions:
     """
-    Lists to look into with the next exchange.
+    What one dispatcher has to adopt.
 
-    A job comes into a worker's list by a knock, by a claim whose reply was lost, or because it was sent to
-    this worker alone. Only of the first is it known which queue it came from; of the others that is `usual`,
-    the manager's queue, unless whoever asks for the look knows better.
+    1. It says into which lists the next exchange looks, and keeps what comes in meanwhile for the one after.
+    2. It knows which jobs in hand were sent to their worker alone.
     """
 
-    def __init__(self, workers: Sequence[str], usual: str) -> None:
+    def __init__(self, workers: Sequence[str], manager: str, is_free: Callable[[str], bool]) -> None:
         self._workers = workers
-        self._usual = usual
-        #: Worker → {id: its queue}, and the queue of any others.
-        self._wanted: dict[str, tuple[dict[str, str], str]] = {}
+        #: Whether a worker is idle and no knock can move anything to it: what is in its list then was sent to it.
+        self._is_free = is_free
+        #: The queue of a job that was sent to one worker: where it goes when that worker is no more.
+        self._usual = f"{manager}:jobs"
+        #: Worker → {id: its queue}, and the queue of any others that are found there; None: those stay.
+        self._wanted: dict[str, tuple[dict[str, str], str | None]] = {}
+        #: Workers to whom something was sent.
+        self._letters: set[str] = set()
         self._planned: list[Adopt] = []
+        #: Jobs in hand that were sent to their worker alone.
+        self._alone: set[str] = set()
 
     def __bool__(self) -> bool:
-        return bool(self._wanted or self._planned)
-
-    def look(self, worker: str | None, others: str | None) -> None:
-        """Look into the list of this worker, or of all; jobs of unknown origin belong to the queue `others`."""
-        for name in self._workers if worker is None else (worker,):
-            self._want(name, {}, others)
+        """Whether there is something to look for now, or being looked for."""
+        return bool(self._wanted or self._planned) or any(map(self._is_free, self._letters))
 
     def knocked(self, worker: str, job_id: str, queue: str) -> None:
         """Look for this job, which came from `queue` ('' for all:jobs)."""
         self._want(worker, {job_id: queue}, None)
 
+    def look(self, worker: str | None, *, lost: bool) -> None:
+        """Look into the list of this worker, or of all; `lost`: for anything, else for what was sent to it."""
+        for name in self._workers if worker is None else (worker,):
+            if name not in self._workers:
+                continue  # the bell rings for all managers
+            if lost:
+                self._want(name, {}, "")
+            else:
+                self._letters.add(name)
+
     def _want(self, worker: str, known: Mapping[str, str], others: str | None) -> None:
-        if worker in self._workers:  # the bell rings for all managers
-            before, usual = self._wanted.get(worker, ({}, self._usual))
-            self._wanted[worker] = ({**before, **known}, usual if others is None else others)
+        before, earlier = self._wanted.get(worker, ({}, None))
+        self._wanted[worker] = ({**before, **known}, earlier if others is None else others)
+
+    def reserved(self, worker: str) -> bool:
+        """Whether this worker gets nothing from the queues, so that it becomes free for what was sent to it."""
+        return worker in self._letters
 
     def plan(self, in_hand: Callable[[str], Sequence[str]]) -> list[Adopt]:
         """Make the plan for the next exchange; what is wanted from now on is for the one after it."""
         wanted, self._wanted = self._wanted, {}
+        # Not beside a knock: what was sent could not be told from what was moved.
+        opened = {name for name in self._letters if name not in wanted and self._is_free(name)}
+        self._letters -= opened
         self._planned = [Adopt(worker, in_hand(worker), known, others) for worker, (known, others) in wanted.items()]
+        self._planned += [Adopt(worker, in_hand(worker), {}, self._usual) for worker in opened]
         return self._planned
 
-    def done(self) -> frozenset[str]:
-        """Note that the exchange has answered; returns the workers it looked for."""
+    def done(self, batches: Iterable[Batch]) -> frozenset[str]:
+        """Note the answer to the exchange, and what is taken of it; returns the workers it looked for."""
         planned, self._planned = self._planned, []
+        opened = {adopt.worker for adopt in planned if adopt.others == self._usual}
+        for batch in batches:
+            if batch.worker in opened:
+                self._alone.update(batch.ids)
         return frozenset(adopt.worker for adopt in planned)
 
     def lost(self) -> None:
         """Note that no answer came: what was planned is wanted still."""
         planned, self._planned = self._planned, []
         for adopt in planned:
-            self._want(adopt.worker, adopt.knocked, adopt.others)
+            if adopt.others == self._usual:
+                self._letters.add(adopt.worker)
+            else:
+                self._want(adopt.worker, adopt.knocked, adopt.others)
+
+    def ended(self, job_id: str) -> None:
+        """Note that a job is not in hand any more."""
+        if self._alone:
+            self._alone.discard(job_id)
+
+    def for_others(self, worker: str, ids: Sequence[str]) -> Sequence[str]:
+        """Return which of these others may have; the rest stays in the worker's list, and is looked for again."""
+        kept = self._alone.intersection(ids)
+        if not kept:
+            return ids
+        self._alone -= kept
+        self._letters.add(worker)
+        return [job_id for job_id in ids if job_id not in kept]

@@ -15,6 +15,8 @@ from qw.slots import Report, Slot
 #: Seconds between the deaths of a slot that never gets to report: doubled each time, up to the longest.
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 30.0
+#: Seconds for the system to clear up after processes that were killed.
+KILLED: Final = 0.5
 
 
 class Crew:
@@ -85,14 +87,14 @@ class Crew:
             state.held.clear()
 
     def end(self, seconds: float) -> None:
-        """Close all slots, and kill those that have not ended in time."""
-        for state in self:
-            state.slot.close()
-        until = time.monotonic() + seconds
-        for slot in [*(state.slot for state in self), *self._dead]:
-            if not slot.join(max(0.0, until - time.monotonic())):
-                slot.kill()
-                slot.join(seconds)
+        """Close all slots, and kill those that have not ended in time; a thread that runs on is left behind."""
+        slots = [*(state.slot for state in self), *self._dead]
+        for slot in slots:
+            slot.close()
+        left = _not_ended(slots, seconds)
+        for slot in left:
+            slot.kill()
+        _not_ended(left, KILLED)
 
     # -- jobs ---------------------------------------------------------------------------------------
 
@@ -116,6 +118,8 @@ class Crew:
     def take_back(self) -> Iterator[tuple[str, list[str]]]:
         """Take back all that was not started; yields whose it was."""
         for state in self:
+            if state.reborn_at:
+                continue  # a dead slot has nothing, and its descriptors may be gone
             ids = state.take_back()
             if ids:
                 yield state.name, ids
@@ -156,3 +160,9 @@ class Crew:
             if state.busy(now):
                 times.append(now + LOOK_AGAIN)
         return min(times)
+
+
+def _not_ended(slots: Sequence[Slot], seconds: float) -> list[Slot]:
+    """Wait for the end of slots, all together no longer than `seconds`; return those to whom it did not come."""
+    until = time.monotonic() + seconds
+    return [slot for slot in slots if not slot.join(max(0.0, until - time.monotonic()))]

@@ -113,6 +113,10 @@ class Knocker:
         self.armed_for = None
         return True
 
+    def may_move_to(self, worker: str) -> bool:
+        """Whether a job may still come to this worker; where nobody can free the connection, it has to be borne."""
+        return self.armed_for == worker and self._may_unblock
+
     def due(self) -> float:
         """When `release_if_busy` wants to look again; infinity when it need not."""
         if self._unblocking or self._busy_since == float("inf"):

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar, cast
 
 from redis.connection import AbstractConnection
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from qw.scripts import Call
 from qw.slots import descriptors
@@ -108,7 +108,7 @@ class Link:
             try:
                 connection = self._connect()
                 connection.connect()
-            except (RedisError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - a credential provider may raise anything, and not for ever
                 self._fresh.append(error)
                 attempt += 1
                 time.sleep(random.uniform(0.01, min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt)))
@@ -211,7 +211,9 @@ class Link:
                 self.on_push(reply)
 
     def lose(self, error: Exception) -> None:
-        """Give up this connection and make another one."""
+        """Give up this connection and make another one; without one, that is under way already."""
+        if self._socket is None:
+            return
         self._drop()
         if not self._closed:
             self._owner.link_down(self, error)

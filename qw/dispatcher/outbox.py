@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import attrs
 
 from qw.scripts import Adopt, Content, Plan
+from qw.slots import Outcome
 
 
 @attrs.define
@@ -45,6 +46,13 @@ class Outbox:
     def empty(self) -> bool:
         """Whether nothing waits, neither to be sent nor for an answer."""
         return not self._next and not self._sent
+
+    def ended(self, worker: str, job_id: str, outcome: Outcome | None) -> None:
+        """Note how a job ended."""
+        if outcome is None:
+            self.done(worker, job_id)
+        else:
+            self.content(Content(outcome.kind, worker, job_id, outcome.ttl, outcome.body, outcome.fields))
 
     def done(self, worker: str, job_id: str) -> None:
         """Note that a job finished and left nothing to keep."""

@@ -40,8 +40,8 @@ class Listener(Protocol):
     def knocked(self, worker: str, job_id: str | None, queue: str) -> None:
         """Note a job moved to a worker; without an id, `queue` is the error that the knock met."""
 
-    def look(self, worker: str | None, others: str | None) -> None:
-        """Look into the list of this worker (None: of all), for jobs whose queue is `others` (None: the usual)."""
+    def look(self, worker: str | None, *, lost: bool) -> None:
+        """Look into the list of this worker (None: of all): it was sent something, or a reply about it was lost."""
 
 
 class Session:
@@ -103,6 +103,27 @@ class Session:
             if event & ~select.POLLOUT:
                 link.pump()
 
+    # -- knocks -------------------------------------------------------------------------------------
+
+    def knock(self, free: Sequence[str]) -> None:
+        """Block on both lists, for two of these workers if there are; what is blocked stays as it is."""
+        for knocker, worker in zip(self.knockers, (*free[-1:], *free[:1]), strict=False):
+            knocker.arm(worker)
+
+    def free_knocks(self, is_free: Callable[[str], bool], now: float) -> None:
+        """Free the connections that have been blocked for too long for workers that are not free any more."""
+        for knocker in self.knockers:
+            if knocker.armed_for is not None:
+                knocker.release_if_busy(idle=is_free(knocker.armed_for), now=now, main=self.main)
+
+    def may_move_to(self, worker: str) -> bool:
+        """Whether a knock may still bring a job to this worker."""
+        return any(knocker.may_move_to(worker) for knocker in self.knockers)
+
+    def knocks_due(self) -> float:
+        """When `free_knocks` wants to look again."""
+        return min(knocker.due() for knocker in self.knockers)
+
     def close(self) -> None:
         """End all connections."""
         for link in self.links:
@@ -119,7 +140,7 @@ class Session:
             self._listener.main_up()
         elif link is self.bell:
             link.send(("SUBSCRIBE", self._keys.all_bell), None)
-            self._listener.look(None, None)
+            self._listener.look(None, lost=False)
         else:
             link.send(("CLIENT", "ID"), lambda reply: self._identified(link, reply))
 
@@ -140,8 +161,8 @@ class Session:
                 worker = knocker.lost()
                 if worker is not None:
                     # It may have moved a job there, and nobody knows from which queue.
-                    self._listener.look(worker, "")
+                    self._listener.look(worker, lost=True)
 
     def _rung(self, message: object) -> None:
         if isinstance(message, list) and message[0] == b"message":
-            self._listener.look(to_str(cast("bytes", message[2])), None)
+            self._listener.look(to_str(cast("bytes", message[2])), lost=False)

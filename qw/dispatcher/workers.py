@@ -49,12 +49,12 @@ class WorkerState:
     @property
     def idle(self) -> bool:
         """Whether a job handed in now would start at once."""
-        return not self.held and self.slot.alive
+        return not self.held and self.slot.ready
 
     def room(self, depth: int) -> int:
         """How many jobs it may be given; 0 until half of what it has is run, so that batches stay whole."""
         held = len(self.held)
-        if self.stuck or not self.slot.alive or held > depth // 2 or len(self._batches) >= MOST_BATCHES:
+        if self.stuck or not self.slot.ready or held > depth // 2 or len(self._batches) >= MOST_BATCHES:
             return 0
         return depth - held
 

@@ -19,7 +19,7 @@
 -- ARGV[3] <manager>:jobs as it stands in qw:queue, without the prefix
 -- ARGV[4] plan, JSON made of ids and names only:
 --         {"done": [[worker, [id, ...]], ...], "release": [[worker, [id, ...]], ...],
---          "adopt": [[worker, [id in hand, ...], {knocked id: its queue}, queue of others], ...], "want": [[worker, n], ...]}
+--          "adopt": [[worker, [id in hand, ...], {knocked id: its queue}, queue of others or null], ...], "want": [[worker, n], ...]}
 -- ARGV[5] how many crashes of its process bury a job
 -- ARGV[6...] outcomes with content, six each: kind, worker, id, seconds to keep the content in result:<id>,
 --         the content (JSON), and the fields that a burial adds, as flat JSON of strings. Kinds: 'result';
@@ -215,7 +215,7 @@ for i = 1, #plan.adopt do
   local found = redis.pcall('LRANGE', list, 0, -1)
   for k = #found, 1, -1 do
     local id = found[k]
-    if not in_hand[id] and bytes < MOST_BYTES and jobs < MOST_JOBS then
+    if (knocked[id] or others ~= cjson.null) and not in_hand[id] and bytes < MOST_BYTES and jobs < MOST_JOBS then
       in_hand[id] = true
       local line, why = read(id, knocked[id] or others)
       if line then

@@ -21,7 +21,7 @@ from qw.client.reach import check, shown
 from qw.dispatcher import Dispatcher, Site, Totals
 from qw.errors import AlreadyStartedException, NotStartedException, RedisUnavailable, UsageError
 from qw.keys import check_name
-from qw.slots import Slot
+from qw.slots import Slot, interrupts
 from qw.slots.process import ProcessSlot
 from qw.slots.task import EventLoop, TaskSlot
 from qw.slots.thread import ThreadSlot
@@ -97,6 +97,9 @@ class Manager:
         self._client = client or _make_client(host, port, db, url, namespace)
         self._dispatcher: Dispatcher | None = None
         self._thread: threading.Thread | None = None
+        #: Set when the dispatcher has ended. Waited for instead of its thread: one that Ctrl-C interrupts in its
+        #: `join` is taken for dead by Python before 3.13, and is joined at once from then on.
+        self._over = threading.Event()
         self._error: BaseException | None = None
         self._totals = Totals()
 
@@ -134,20 +137,32 @@ class Manager:
             _preload(self._context, target)
         self._dispatcher = dispatcher = Dispatcher(self._site(target), _slot_maker(self.mode, target, self._context))
         self._totals = dispatcher.journal.totals
-        dispatcher.start_slots()
-        self._error = None
-        self._thread = threading.Thread(target=self._dispatch, args=(dispatcher,), name=f"qw-{self.name}", daemon=True)
-        self._thread.start()
-        _stop_at_exit(self)
+        try:
+            dispatcher.start_slots()
+            self._run(dispatcher)
+        except BaseException:  # Ctrl-C, or no descriptors left
+            if self._thread is None:
+                dispatcher.abandon()
+            raise
         if not dispatcher.wait_ready(READY):
             self.stop(0)
             raise RedisUnavailable(f"Redis let {self.name} not register within {READY:g} s; the log says why")
+
+    @interrupts.postponed()
+    def _run(self, dispatcher: Dispatcher) -> None:
+        self._error = None
+        self._over.clear()
+        self._thread = threading.Thread(target=self._dispatch, args=(dispatcher,), name=f"qw-{self.name}", daemon=True)
+        self._thread.start()
+        _stop_at_exit(self)
 
     def _dispatch(self, dispatcher: Dispatcher) -> None:
         try:
             dispatcher.run()
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits for the end
             self._error = error
+        finally:
+            self._over.set()
 
     def _ended(self) -> None:
         self._thread = None
@@ -176,7 +191,7 @@ class Manager:
 
     def quiet(self) -> None:
         """Take no more jobs; those taken are run. Raises `NotStartedException`."""
-        self._running()[0].quiet()
+        self._running().quiet()
 
     def stop(self, grace: float | None = None) -> None:
         """
@@ -185,9 +200,8 @@ class Manager:
         A job that runs for longer than `grace` seconds (default: the manager's own) is cut off and given
         back as well. Raises `NotStartedException`.
         """
-        dispatcher, thread = self._running()
-        dispatcher.stop(self.grace if grace is None else grace)
-        thread.join()
+        self._running().stop(self.grace if grace is None else grace)
+        self._over.wait()
         self._ended()
 
     def join(self, timeout: float | None = None) -> None:
@@ -197,13 +211,13 @@ class Manager:
         Ctrl-C meanwhile stops the manager in good order, then raises `KeyboardInterrupt`; a second one
         cuts off what runs. Raises `NotStartedException`.
         """
-        _, thread = self._running()
+        self._running()
         try:
-            thread.join(timeout)
+            ended = self._over.wait(timeout)
         except KeyboardInterrupt:
             self._interrupted()
             raise
-        if not thread.is_alive():
+        if ended:
             self._ended()
 
     def _interrupted(self) -> None:
@@ -212,10 +226,10 @@ class Manager:
         except KeyboardInterrupt:
             self.stop(0)
 
-    def _running(self) -> tuple[Dispatcher, threading.Thread]:
+    def _running(self) -> Dispatcher:
         if self._dispatcher is None or self._thread is None:
             raise NotStartedException
-        return self._dispatcher, self._thread
+        return self._dispatcher
 
     def __enter__(self) -> Manager:
         """Start, unless it is started already."""

@@ -46,8 +46,8 @@ class Adopt:
     in_hand: Sequence[str]
     #: Ids that a knock announced → the queue they came from ('' for all:jobs).
     knocked: Mapping[str, str]
-    #: The queue written down for any other id found there that has none; '' for all:jobs.
-    others: str
+    #: The queue written down for any other id found there that has none, '' for all:jobs; None: those stay.
+    others: str | None
 
 
 @attrs.frozen

@@ -46,6 +46,10 @@ class Slot(Protocol):
     def alive(self) -> bool:
         """False once it can run nothing more."""
 
+    @property
+    def ready(self) -> bool:
+        """Whether it takes jobs: it is born, and not told to end. Until it is born others may run them."""
+
     def start(self) -> None:
         """Be born."""
 

@@ -2,6 +2,7 @@
 The frames between a dispatcher and a process slot, and the dispatcher's end of them.
 
     down, a batch:    length (u32) · generation (u8) · lines (JSON, one job a line)
+    up, first of all: b'R'                                                       ready
     up, a report:     b'D' · seconds (f32)                                       finished, nothing to keep
                       b'O' · seconds (f32) · length (u32) · JSON of an Outcome   all else
 
@@ -22,6 +23,9 @@ from qw.slots._slot import Outcome, Report
 DOWN: Final = struct.Struct("<IB")
 DONE: Final = struct.Struct("<cf")
 OTHER: Final = struct.Struct("<cfI")
+READY: Final = b"R"
+#: Bytes of frames looked at in one go: a run of `D` longer than that is taken in parts.
+LONGEST_RUN: Final = 4096 * DONE.size
 #: Bytes of socket buffer asked for, each way: some hundred reports, each of which the kernel counts as about 800.
 BUFFER: Final = 1 << 20
 
@@ -50,6 +54,8 @@ class Channel:
         self._socket = end
         self._out = bytearray()
         self._in = bytearray()
+        #: Set when the other side has said that it is ready.
+        self.ready = False
         #: Set when the other side has closed, or died: what it wrote before has all been read then.
         self.ended = False
 
@@ -92,24 +98,46 @@ class Channel:
             pass
         except OSError:
             self.ended = True
+        if self._in and not self.ready:
+            self.ready = True
+            del self._in[: len(READY)]
         return self._cut() if self._in else []
 
     def _cut(self) -> list[Report]:
         out: list[Report] = []
-        while True:
-            tags = bytes(self._in[:: DONE.size])
-            run = min(len(tags) - len(tags.lstrip(b"D")), len(self._in) // DONE.size)
-            out += [(seconds, None) for _, seconds in DONE.iter_unpack(bytes(self._in[: run * DONE.size]))]
-            del self._in[: run * DONE.size]
-            if len(self._in) < OTHER.size:
-                return out
-            tag, seconds, length = OTHER.unpack_from(self._in)
-            if tag != b"O" or len(self._in) < OTHER.size + length:
-                return out
-            kind, ttl, body, fields = json.loads(bytes(self._in[OTHER.size : OTHER.size + length]))
-            out.append((seconds, Outcome(kind, ttl, body, fields)))
-            del self._in[: OTHER.size + length]
+        data, at = self._in, 0
+        try:
+            while len(data) - at >= DONE.size:
+                # Whole frames that begin with D: most often all there is, so many are taken at a time.
+                tags = data[at : at + LONGEST_RUN : DONE.size]
+                run = min(len(tags) - len(tags.lstrip(b"D")), (len(data) - at) // DONE.size)
+                end = at + run * DONE.size if run else _end(data, at)
+                if end > len(data):
+                    break
+                if run:
+                    out += [(seconds, None) for _, seconds in DONE.iter_unpack(data[at:end])]
+                else:
+                    out.append(_unpack(data, at, end))
+                at = end
+        except (ValueError, TypeError):
+            self.ended = True  # a target has written to a descriptor that is not its own
+        del data[:at]
+        return out
 
     def close(self) -> None:
         """Close this end: the slot ends when it has run what it holds."""
         self._socket.close()
+
+
+def _end(data: bytearray, at: int) -> int:
+    """Return where a frame `O` ends, as far as is known; raises `ValueError` when none begins there."""
+    if data[at : at + 1] != b"O":
+        raise ValueError("not a report")
+    end = at + OTHER.size
+    return end + OTHER.unpack_from(data, at)[2] if len(data) >= end else end
+
+
+def _unpack(data: bytearray, at: int, end: int) -> Report:
+    _, seconds, _ = OTHER.unpack_from(data, at)
+    kind, ttl, body, fields = json.loads(data[at + OTHER.size : end])
+    return seconds, Outcome(kind, ttl, body, fields)

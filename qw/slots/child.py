@@ -8,9 +8,9 @@ slot does: the manager closed the channel, or is gone.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import fcntl
 import os
+import select
 import signal
 import socket
 import threading
@@ -20,9 +20,9 @@ from time import perf_counter
 
 import attrs
 
-from qw.slots import descriptors
+from qw.slots import descriptors, interrupts
 from qw.slots._slot import Outcome
-from qw.slots.channel import DOWN, pack_report
+from qw.slots.channel import DOWN, READY, pack_report
 from qw.slots.runner import Runner
 from qw.target import Target
 
@@ -46,9 +46,7 @@ def prepare(setup: Setup) -> None:
     global _setup  # noqa: PLW0603 - the initializer of an executor has no other way to its task
     _setup = setup
     descriptors.close_all()
-    # A terminal and systemd signal the whole group; the manager decides what becomes of a slot.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    interrupts.ignore()
     hold_lifeline(setup.lifeline)
 
 
@@ -58,15 +56,17 @@ def hold_lifeline(lifeline: socket.socket) -> None:
 
     Only the manager has the other end of the lifeline and it never writes there. When it is gone the kernel
     sends SIGIO, whose default action ends the process. The watcher thread is the second line, and the first
-    where the system does not signal for sockets.
+    where the system does not signal for sockets. It polls: for a socket on which a thread waits in `recv` the
+    kernel sends no signal.
     """
     signal.signal(signal.SIGIO, signal.SIG_DFL)
     fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
 
     def watch() -> None:
-        with contextlib.suppress(OSError):
-            lifeline.recv(1)
+        poll = select.poll()
+        poll.register(lifeline, select.POLLIN)
+        poll.poll()
         os._exit(1)
 
     threading.Thread(target=watch, name="qw-lifeline", daemon=True).start()
@@ -98,6 +98,7 @@ class _Server:
         self._channel.setblocking(True)
 
     def serve(self) -> None:
+        self._channel.sendall(READY)
         while True:
             if not self._batches and not self._receive():
                 return

@@ -37,8 +37,9 @@ class InlineSlot(LocalSlot):
             self._end()
 
     def kill(self) -> None:
-        """End as soon as may be: a running thread cannot be cut off, what it still reports is ignored."""
+        """Write the thread off: it cannot be cut off, and ends by itself or not; what it still reports is ignored."""
         self.close()
+        self._ended.set()
 
     def _notify(self) -> None:
         self._ready.put(None)

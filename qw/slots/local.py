@@ -36,6 +36,11 @@ class LocalSlot:
         """False once it will start nothing more."""
         return not self._ended.is_set()
 
+    @property
+    def ready(self) -> bool:
+        """Whether it is not told to end: a thread or a task is born at once."""
+        return self.alive and not self._closed
+
     def hand(self, lines: bytes, count: int) -> None:
         """Take `count` jobs to run after those it has."""
         self._handed += count

@@ -12,17 +12,15 @@ shared ProcessPoolExecutor fails every pending future when one child dies, and t
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import socket
 import warnings
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures import wait as wait_for
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.connection import wait as wait_for
 from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
 
-from qw.slots import descriptors
+from qw.slots import descriptors, interrupts
 from qw.slots._slot import Report
 from qw.slots.channel import Channel, pair
 from qw.slots.child import Setup, prepare, serve
@@ -45,7 +43,7 @@ class ProcessSlot:
         self._context = context
         self._wake = wake
         self._executor: ProcessPoolExecutor | None = None
-        self._future: Future[None] | None = None
+        self._process: BaseProcess | None = None
         self._closed = False
 
     @property
@@ -56,15 +54,14 @@ class ProcessSlot:
     @property
     def alive(self) -> bool:
         """False once the process is gone and its last reports are read."""
-        return self._future is not None and not self._channel.ended
+        return self._process is not None and not self._channel.ended
 
     @property
-    def pid(self) -> int | None:
-        """Process id, while the process is there."""
-        # The executor keeps its children to itself; there is no public way to the one pid that it has.
-        processes = self._executor._processes if self._executor is not None else None  # noqa: SLF001
-        return next(iter(processes), None) if processes else None
+    def ready(self) -> bool:
+        """Whether it is born, which takes a process its time, and not told to end."""
+        return self.alive and self._channel.ready and not self._closed
 
+    @interrupts.postponed()
     def start(self) -> None:
         """Give birth to the process."""
         channel, child_channel = pair()
@@ -78,8 +75,10 @@ class ProcessSlot:
             # Python 3.12 warns of a fork beside threads. Those of the executors only wait on pipes of their own;
             # 150 kills and replacements beside three busy threads hung none (3.11, 3.12, 3.13).
             warnings.filterwarnings("ignore", ".*use of fork.*", DeprecationWarning)
-            self._future = self._executor.submit(serve)
-        self._future.add_done_callback(lambda _: self._wake())
+            future = self._executor.submit(serve)
+        # The executor keeps its child to itself, and forgets it when it is shut down.
+        (self._process,) = self._executor._processes.values()  # noqa: SLF001
+        future.add_done_callback(lambda _: self._wake())
         child_channel.close()
         child_lifeline.close()
         # Only now: this child needs its end of the tickets, those born later must not keep it.
@@ -124,21 +123,19 @@ class ProcessSlot:
 
     def kill(self) -> None:
         """End at once."""
-        pid = self.pid
-        if pid is not None and self._future is not None and not self._future.done():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        if self._process is not None:
+            self._process.kill()
         self.close()
 
     def join(self, timeout: float) -> bool:
         """Wait up to `timeout` seconds for the process to end, then let go of its descriptors."""
-        if self._future is None or self._executor is None:
+        if self._process is None:
             return True
-        if not wait_for([self._future], timeout).done:
+        if not wait_for([self._process.sentinel], timeout):
             return False
         self.close()
-        self._executor.shutdown(wait=True)
         descriptors.forget(*self._kept, *self._tickets.filenos())
         self._lifeline.close()
         self._tickets.close()
+        self._process = self._executor = None
         return True

@@ -26,6 +26,9 @@ ERROR_SIZE: Final = 1000
 #: Seconds for which a failure without a type of its own is kept in `result:<id>`.
 FAILURE_TTL: Final = 3600.0
 
+#: Digits of a count that can be one: int() refuses thousands of them.
+LONGEST_COUNT: Final = 9
+
 _COUNTED: Final = ("qw:tries", "qw:crashes", "qw:rescues")
 
 
@@ -83,7 +86,8 @@ def _read(line: str) -> tuple[str, dict[str, str], dict[str, str]]:
 
 def _attempt(own: dict[str, str]) -> int:
     """Count this run of the job, from 1; a count that a foreign producer spoilt counts as none."""
-    return 1 + sum(int(own[name]) for name in _COUNTED if name in own and own[name].isdecimal())
+    counts = (own.get(name, "") for name in _COUNTED)
+    return 1 + sum(int(count) for count in counts if count.isdecimal() and len(count) <= LONGEST_COUNT)
 
 
 def _result(job_type: JobType[object] | None, value: object) -> Outcome | None:
@@ -98,7 +102,7 @@ def _result(job_type: JobType[object] | None, value: object) -> Outcome | None:
 def failed(error: BaseException, job_type: JobType[object] | None, worker: str) -> Outcome:
     """Describe a failure in plain data; an exception that cannot even be described is described as that."""
     text = describe(error)
-    trace = "" if isinstance(error, UndecodableJob) else _trace(error)
+    trace = "" if issubclass(type(error), UndecodableJob) else _trace(error)
     ttl = FAILURE_TTL if job_type is None else job_type.options.result_ttl
     body = json.dumps({"error": text, "traceback": trace})
     return Outcome("bury", ttl, body, {"qw:error": text, "qw:traceback": trace, "qw:worker": worker})
@@ -106,12 +110,12 @@ def failed(error: BaseException, job_type: JobType[object] | None, worker: str) 
 
 def describe(error: BaseException) -> str:
     """Say type and message of an exception in one bounded text that is valid UTF-8."""
-    name = type(error).__qualname__
+    kind = type(error)
     try:
         message = str(error)
+        text = f"{kind.__qualname__}: {message}" if message else kind.__qualname__
     except BaseException as worse:  # noqa: BLE001 - a target's __str__ is a target's code
-        message = f"(its message cannot be had: {type(worse).__qualname__})"
-    text = f"{name}: {message}" if message else name
+        text = f"{kind.__qualname__}: (its message cannot be had: {type(worse).__qualname__})"
     return _clean(text[:ERROR_SIZE])
 
 
@@ -124,8 +128,12 @@ def _trace(error: BaseException) -> str:
         text = "".join(traceback.format_exception(type(error), error, tb))
     except BaseException as worse:  # noqa: BLE001 - as in `describe`
         text = f"(no traceback: {type(worse).__qualname__} while it was formatted)"
-    return _clean(text)[-TRACEBACK_SIZE:]
+    return _encode(text)[-TRACEBACK_SIZE:].decode("utf-8", "ignore")
 
 
 def _clean(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return _encode(text).decode("utf-8")
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")

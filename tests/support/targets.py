@@ -138,6 +138,13 @@ async def record_async(job_id: str, job_data: JobData) -> None:
     record(job_id, job_data)
 
 
+async def obey_async(job_id: str, job_data: JobData) -> None:
+    """As `obey`, but waits without holding the loop, and does not die."""
+    obey(job_id, {**job_data, "do": ""})
+    while job_data.get("do") == "hold" and not Path(job_data["gate"]).exists():  # noqa: ASYNC110, ASYNC240 - a file it is
+        await asyncio.sleep(0.005)
+
+
 async def fail_async(job_id: str, job_data: JobData) -> NoReturn:
     """Raise `ValueError`, saying field `why`, from a coroutine."""
     await asyncio.sleep(0)
