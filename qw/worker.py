@@ -79,8 +79,11 @@ class Worker(multiprocessing.Process):
         threading.Thread(target=self._await_shutdown, args=(dispatcher,), name="qw-shutdown", daemon=True).start()
         with _stopping_signals(self.shutdown):
             thread.start()
-            slots[0].serve()
-            thread.join()
+            try:
+                slots[0].serve()
+            finally:
+                dispatcher.stop(0)
+                thread.join()
 
     def shutdown(self) -> None:
         """Let the job that runs end, and then the worker; in the worker's process or in the one that started it."""

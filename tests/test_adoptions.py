@@ -54,7 +54,7 @@ def test_what_comes_during_an_exchange_is_for_the_next_one(adoptions: Adoptions)
     adoptions.plan(nothing)
 
     adoptions.knocked(ONE, "b", "")
-    adoptions.look(TWO, lost=False)
+    adoptions.look(TWO)
     adoptions.done([batch(ONE, "a")])
 
     assert adoptions.plan(nothing) == [Adopt(ONE, (), {"b": ""}, None), Adopt(TWO, (), {}, "web:jobs")]
@@ -63,7 +63,7 @@ def test_what_comes_during_an_exchange_is_for_the_next_one(adoptions: Adoptions)
 def test_what_had_no_answer_is_looked_for_again(adoptions: Adoptions) -> None:
     """With all that was known of it, and with what has come meanwhile."""
     adoptions.knocked(ONE, "a", "web:jobs")
-    adoptions.look(TWO, lost=False)
+    adoptions.look(TWO)
     adoptions.plan(nothing)
 
     adoptions.knocked(ONE, "b", "")
@@ -78,7 +78,7 @@ def test_what_had_no_answer_is_looked_for_again(adoptions: Adoptions) -> None:
 def test_what_was_sent_to_a_worker_waits_until_it_is_free(adoptions: Adoptions, free: set[str]) -> None:
     """Until then the worker gets nothing else, and there is nothing to look for."""
     free.remove(ONE)
-    adoptions.look(ONE, lost=False)
+    adoptions.look(ONE)
 
     assert adoptions.reserved(ONE)
     assert not adoptions
@@ -92,7 +92,7 @@ def test_what_was_sent_to_a_worker_waits_until_it_is_free(adoptions: Adoptions, 
 
 def test_what_was_sent_to_a_worker_goes_to_nobody_else(adoptions: Adoptions) -> None:
     """What cannot start at once stays in its list, and is looked for when it is free again."""
-    adoptions.look(ONE, lost=False)
+    adoptions.look(ONE)
     adoptions.plan(nothing)
     adoptions.done([batch(ONE, "a", "b", "c"), batch(TWO, "d")])
 
@@ -105,7 +105,7 @@ def test_what_was_sent_to_a_worker_goes_to_nobody_else(adoptions: Adoptions) -> 
 
 def test_a_knock_and_what_was_sent_are_told_apart(adoptions: Adoptions) -> None:
     """They are not looked for at the same time, for what comes could be either."""
-    adoptions.look(ONE, lost=False)
+    adoptions.look(ONE)
     adoptions.knocked(ONE, "a", "")
 
     assert adoptions.plan(nothing) == [Adopt(ONE, (), {"a": ""}, None)]
@@ -113,12 +113,13 @@ def test_a_knock_and_what_was_sent_are_told_apart(adoptions: Adoptions) -> None:
     assert adoptions.plan(nothing) == [Adopt(ONE, (), {}, "web:jobs")]
 
 
-def test_after_a_lost_reply_everything_is_looked_for(adoptions: Adoptions, free: set[str]) -> None:
+def test_after_a_lost_claim_everything_is_looked_for(adoptions: Adoptions, free: set[str]) -> None:
     """In all lists, free or not, beside what a knock has announced."""
     free.clear()
     adoptions.knocked(TWO, "a", "web:jobs")
 
-    adoptions.look(None, lost=True)
+    adoptions.claimed(ONE, "")
+    adoptions.claimed(TWO, "")
 
     found = {adopt.worker: adopt for adopt in adoptions.plan(lambda worker: [f"held by {worker}"])}
     assert found == {
@@ -129,7 +130,7 @@ def test_after_a_lost_reply_everything_is_looked_for(adoptions: Adoptions, free:
 
 def test_the_bell_rings_for_all_managers(adoptions: Adoptions) -> None:
     """What was sent to a worker of another one is nothing to us."""
-    adoptions.look("api.7.0", lost=False)
+    adoptions.look("api.7.0")
 
     assert not adoptions
     assert adoptions.plan(nothing) == []

@@ -47,7 +47,7 @@ class TestFailingStart:
         with pytest.raises(error):
             Manager(**{"target": targets.succeed, "url": redis_url, "mode": mode, **options}).start()
 
-        assert threads() == before
+        assert threads() <= before
         assert snapshot(plain) == {}
 
     def test_without_redis(self, make_server: MakeServer, mode: Mode) -> None:
@@ -60,7 +60,7 @@ class TestFailingStart:
         with pytest.raises(RedisUnavailable, match="does not answer"):
             manager.start()
 
-        assert threads() == before
+        assert threads() <= before
         server.start()
         with manager:
             assert manager.workers

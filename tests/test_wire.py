@@ -165,7 +165,7 @@ def test_reads_what_redis_sends(redis_url: str) -> None:
         ["GET", "nothing"],
         ["LPUSH", "l", b"\r\n", b"\xff\0", 3],
         ["LRANGE", "l", 0, -1],
-        ["BLPOP", "nothing", b"0.001"],
+        ["BLPOP", "nothing", b"0.01"],
         ["EVAL", "return {1, {'a', {}}, redis.status_reply('OK'), false, 2^53}", 0],
         ["EVALSHA", "0" * 40, 0],
         ["INCR", "l"],

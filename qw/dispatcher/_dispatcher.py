@@ -26,7 +26,8 @@ from qw.dispatcher.departure import LAST_WORDS, Departure
 from qw.dispatcher.journal import Journal, crash_outcome
 from qw.dispatcher.outbox import Outbox
 from qw.dispatcher.pace import Pace
-from qw.dispatcher.presence import REFUSED_PAUSE, Presence
+from qw.dispatcher.presence import Presence
+from qw.dispatcher.refusals import Refusals
 from qw.dispatcher.session import Session
 from qw.dispatcher.site import Site
 from qw.dispatcher.wake import Wake
@@ -51,7 +52,8 @@ class Dispatcher:
     def __init__(self, site: Site, make_slot: Callable[[str, Callable[[], None]], Slot]) -> None:
         self._site = site
         self._wake = Wake()
-        self._journal = Journal(site.logger)
+        #: What has been done so far.
+        self.journal = Journal(site.logger)
         self._outbox = Outbox()
         self._pace = Pace()
         self._scripts = DispatcherScripts(site.keys, site.manager, site.start, site.workers)
@@ -59,17 +61,13 @@ class Dispatcher:
         self._crew = Crew(site.workers, lambda worker: make_slot(worker, self._wake.ring))
         self._adoptions = Adoptions(site.workers, site.manager, self._is_free)
         self._in_flight = False
-        self._asked = False
+        #: Who was to get jobs with the exchange in flight.
+        self._asked: list[str] = []
+        self._refusals = Refusals(site.logger)
         self._dry = False
         self._ready = threading.Event()
-        self._not_before = 0.0
         self._presence = Presence(self._session.main, self._scripts, self, site.logger)
         self._departure = Departure(self._session, self._crew, self._scripts.leave, site.logger)
-
-    @property
-    def journal(self) -> Journal:
-        """What has been done so far."""
-        return self._journal
 
     # -- from any thread ----------------------------------------------------------------------------
 
@@ -118,7 +116,7 @@ class Dispatcher:
             self._session.close()
             # What was cut off already has had its time.
             self._crew.end(0.0 if self._departure.killed else LAST_WORDS)
-            self._journal.end()
+            self.journal.end()
             self._wake.close()
             self._ready.set()
 
@@ -128,7 +126,7 @@ class Dispatcher:
         for worker, reports in self._crew.reports(now):
             self._pace.note(report[0] for _, _, report in reports)
             for job_id, line, report in reports:
-                self._journal.job(worker, job_id, line, report)
+                self.journal.job(worker, job_id, line, report)
                 self._note(worker, job_id, report[1])
 
     def _note(self, worker: str, job_id: str, outcome: Outcome | None) -> None:
@@ -139,9 +137,10 @@ class Dispatcher:
         if self._departure.killed:
             return
         for worker, ran, others in self._crew.died(now):
-            self._journal.crashed(worker, ran)
+            self.journal.crashed(worker, ran)
             if ran is not None:
                 self._note(worker, ran, crash_outcome(worker))
+                self._dry = False  # it may come back
             self._release(worker, others)
         if not self._departure.is_quiet:
             self._crew.revive(now)
@@ -149,9 +148,8 @@ class Dispatcher:
             self._release(worker, ids)
 
     def _release(self, worker: str, ids: Sequence[str]) -> None:
-        others = self._adoptions.for_others(worker, ids)
-        if others:
-            self._journal.released(worker, others)
+        if others := self._adoptions.for_others(worker, ids):
+            self.journal.released(worker, others)
             self._outbox.release(worker, others)
             self._dry = False
 
@@ -164,11 +162,11 @@ class Dispatcher:
         if not self._outbox and not self._adoptions and (self._dry or not want):
             return
         plan = self._outbox.plan(self._adoptions.plan(self._in_hand), want)
-        self._in_flight, self._asked = True, bool(want)
+        self._in_flight, self._asked = True, [worker for worker, _ in want]
         self._session.main.call(self._scripts.exchange(plan), self._exchanged)
 
     def _must_wait(self, now: float) -> bool:
-        return self._in_flight or not self._presence.known or now < self._not_before
+        return self._in_flight or not self._presence.known or now < self._refusals.until
 
     def _is_free(self, worker: str) -> bool:
         return self._crew[worker].idle and not self._session.may_move_to(worker)
@@ -184,24 +182,25 @@ class Dispatcher:
         self._in_flight = False
         if isinstance(reply, ResponseError):
             self._lost()
-            self._not_before = time.monotonic() + REFUSED_PAUSE
-            say(self._site.logger, logging.WARNING, "refused", error=str(reply))
+            self.refused(reply)
             return
+        self._refusals.over()
         if not self._presence.standing(reply.status):
             return
         knocked = self._adoptions.done(() if self._departure.is_quiet else reply.batches)
-        self._journal.clock(reply.now)
-        self._journal.refused(self._outbox.confirmed(reply.refused))
-        self._journal.dropped(reply.dropped)
+        self.journal.clock(reply.now)
+        self.journal.refused(self._outbox.confirmed(reply.refused))
+        self.journal.dropped(reply.dropped)
         now = time.monotonic()
         for batch in reply.batches:
-            if self._departure.is_quiet:
+            worker = self._crew[batch.worker]
+            if self._departure.is_quiet or not worker.slot.alive:
                 self._release(batch.worker, batch.ids)
                 continue
-            worker = self._crew[batch.worker]
-            worker.hand(batch, now, knocked=batch.worker in knocked, keep_lines=self._journal.keeps_lines)
+            worker.hand(batch, now, knocked=batch.worker in knocked, keep_lines=self.journal.keeps_lines)
         if self._asked:
             self._dry = not reply.more
+        self._asked = []
 
     # -- what comes in ------------------------------------------------------------------------------
 
@@ -212,7 +211,7 @@ class Dispatcher:
     def enrolled(self) -> None:
         """Go on, and look for what a lost reply may have left in the workers' lists."""
         self._dry = False
-        self.look(None, lost=True)
+        self.look(None)
         if not self._ready.is_set():
             self._ready.set()
             say(self._site.logger, logging.INFO, "ready", **self._site.about)
@@ -221,7 +220,7 @@ class Dispatcher:
         """Look into the lists that hold more than is in hand."""
         for state, length in zip(self._crew, lengths, strict=False):
             if length > len(self._in_hand(state.name)):
-                self.look(state.name, lost=False)
+                self.look(state.name)
 
     def struck(self) -> None:
         """End at once: another one has these jobs now."""
@@ -231,23 +230,34 @@ class Dispatcher:
     def main_down(self) -> None:
         """Keep what had no answer; it goes again."""
         self._lost()
-        self._in_flight = self._presence.known = False
+        self._in_flight = False
+        self._presence.gone()
 
     def _lost(self) -> None:
         self._outbox.lost()
         self._adoptions.lost()
+        for worker in self._asked:
+            self._adoptions.claimed(worker, "")
+        self._asked = []
 
-    def knocked(self, worker: str, job_id: str | None, queue: str) -> None:
+    def refused(self, error: ResponseError) -> None:
+        """Try again in a while: Redis is full, read-only, loading, or does not permit it."""
+        self._dry = False  # while a knock is refused, only asking tells what there is
+        self._refusals.note(error)
+        if str(error).startswith("READONLY"):
+            self._session.main.lose(error)  # the name may lead to another server by now
+
+    def knocked(self, worker: str, job_id: str, queue: str) -> None:
         """Adopt what was moved to a worker."""
-        if job_id is None:
-            self._not_before = time.monotonic() + REFUSED_PAUSE
-            say(self._site.logger, logging.WARNING, "refused", error=queue)
-        else:
-            self._adoptions.knocked(worker, job_id, queue)
+        self._adoptions.knocked(worker, job_id, queue)
 
-    def look(self, worker: str | None, *, lost: bool) -> None:
-        """Look into the list of this worker, or of all."""
-        self._adoptions.look(worker, lost=lost)
+    def claimed(self, worker: str, queue: str) -> None:
+        """Adopt what may have been moved to a worker, unheard of."""
+        self._adoptions.claimed(worker, queue)
+
+    def look(self, worker: str | None) -> None:
+        """Look into the list of this worker, or of all, for what was sent to it."""
+        self._adoptions.look(worker)
 
     # -- knocks, and the end ------------------------------------------------------------------------
 
@@ -286,6 +296,6 @@ class Dispatcher:
         """When something has to be looked at, whatever comes in."""
         times = [now + 1.0, self._presence.due, self._session.knocks_due()]
         times += [self._departure.due(now), self._crew.due(now)]
-        if self._not_before > now:
-            times.append(self._not_before)
+        if self._refusals.until > now:
+            times.append(self._refusals.until)
         return min(times)

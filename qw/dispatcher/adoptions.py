@@ -33,6 +33,8 @@ class Adoptions:
         #: Workers to whom something was sent.
         self._letters: set[str] = set()
         self._planned: list[Adopt] = []
+        #: Those of the planned that look for what was sent.
+        self._opened: set[str] = set()
         #: Jobs in hand that were sent to their worker alone.
         self._alone: set[str] = set()
 
@@ -44,15 +46,14 @@ class Adoptions:
         """Look for this job, which came from `queue` ('' for all:jobs)."""
         self._want(worker, {job_id: queue}, None)
 
-    def look(self, worker: str | None, *, lost: bool) -> None:
-        """Look into the list of this worker, or of all; `lost`: for anything, else for what was sent to it."""
-        for name in self._workers if worker is None else (worker,):
-            if name not in self._workers:
-                continue  # the bell rings for all managers
-            if lost:
-                self._want(name, {}, "")
-            else:
-                self._letters.add(name)
+    def claimed(self, worker: str, queue: str) -> None:
+        """Look for whatever a claim without an answer has moved to a worker, from `queue` ('' for all:jobs)."""
+        self._want(worker, {}, queue)
+
+    def look(self, worker: str | None) -> None:
+        """Look into the list of this worker, or of all, for what was sent to it."""
+        # The bell rings for all managers.
+        self._letters.update(self._workers if worker is None else {worker}.intersection(self._workers))
 
     def _want(self, worker: str, known: Mapping[str, str], others: str | None) -> None:
         before, earlier = self._wanted.get(worker, ({}, None))
@@ -66,18 +67,17 @@ class Adoptions:
         """Make the plan for the next exchange; what is wanted from now on is for the one after it."""
         wanted, self._wanted = self._wanted, {}
         # Not beside a knock: what was sent could not be told from what was moved.
-        opened = {name for name in self._letters if name not in wanted and self._is_free(name)}
-        self._letters -= opened
+        self._opened = {name for name in self._letters if name not in wanted and self._is_free(name)}
+        self._letters -= self._opened
         self._planned = [Adopt(worker, in_hand(worker), known, others) for worker, (known, others) in wanted.items()]
-        self._planned += [Adopt(worker, in_hand(worker), {}, self._usual) for worker in opened]
+        self._planned += [Adopt(worker, in_hand(worker), {}, self._usual) for worker in self._opened]
         return self._planned
 
     def done(self, batches: Iterable[Batch]) -> frozenset[str]:
         """Note the answer to the exchange, and what is taken of it; returns the workers it looked for."""
         planned, self._planned = self._planned, []
-        opened = {adopt.worker for adopt in planned if adopt.others == self._usual}
         for batch in batches:
-            if batch.worker in opened:
+            if batch.worker in self._opened:
                 self._alone.update(batch.ids)
         return frozenset(adopt.worker for adopt in planned)
 
@@ -85,7 +85,7 @@ class Adoptions:
         """Note that no answer came: what was planned is wanted still."""
         planned, self._planned = self._planned, []
         for adopt in planned:
-            if adopt.others == self._usual:
+            if adopt.worker in self._opened:
                 self._letters.add(adopt.worker)
             else:
                 self._want(adopt.worker, adopt.knocked, adopt.others)

@@ -68,9 +68,12 @@ class Crew:
             self._dead.append(state.slot)
             state.deaths += 1
             # The first is replaced at once; one that dies again without a job between has to wait.
-            pause = 0.0 if state.deaths == 1 else min(LONGEST_PAUSE, FIRST_PAUSE * 2**state.deaths)
-            state.reborn_at = now + pause
+            state.reborn_at = now if state.deaths == 1 else now + self._pause(state.deaths)
             yield state.name, ran, others
+
+    @staticmethod
+    def _pause(deaths: int) -> float:
+        return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**deaths)
 
     def revive(self, now: float) -> None:
         """Replace the dead ones whose time has come."""
@@ -78,7 +81,11 @@ class Crew:
             self._dead = [slot for slot in self._dead if not slot.join(0)]
         for state in self:
             if state.reborn_at and state.reborn_at <= now:
-                state.rebirth()
+                try:
+                    state.rebirth()
+                except (OSError, RuntimeError):  # no memory, no descriptor, no process left: others may give some back
+                    state.deaths += 1
+                    state.reborn_at = now + self._pause(state.deaths)
 
     def kill(self) -> None:
         """End all slots at once; what they hold stays in their workers' lists in Redis."""

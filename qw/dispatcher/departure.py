@@ -88,7 +88,7 @@ class Departure:
             self._say_goodbye(now, at_rest=at_rest)
 
     def _say_goodbye(self, now: float, *, at_rest: bool) -> None:
-        if at_rest:
+        if at_rest or (self._crew.resting and not self._session.main.up):
             self._rest_since = min(self._rest_since, now)
         freed = all(knocker.armed_for is None for knocker in self._session.knockers)
         ready = at_rest and freed and self._session.main.up and now >= self._leave_from

@@ -26,6 +26,10 @@ class Totals:
     seconds: float = 0.0
 
 
+#: Digits of a time in ms that is one: a foreign producer may have written anything.
+LONGEST_TIME = 16
+
+
 class Journal:
     """Writes the log of one manager, and counts."""
 
@@ -65,7 +69,7 @@ class Journal:
             about["type"] = own.get("qw:type", "-")
             about["worker"] = worker
             queued = own.get("qw:queued_at", "")
-            if queued.isdecimal():
+            if queued.isdecimal() and len(queued) < LONGEST_TIME:
                 about["wait"] = max(0.0, time.time() + self._ahead - seconds - int(queued) / 1000)
         else:
             about["worker"] = worker

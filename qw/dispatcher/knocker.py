@@ -11,8 +11,7 @@ after its worker has got something else to do, is picked up in the same way as a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 from redis.exceptions import ResponseError
 
@@ -28,12 +27,25 @@ MARGIN: Final = 3.0
 TOLERANCE: Final = 0.002
 
 
+class KnockListener(Protocol):
+    """Who is told what became of a knock."""
+
+    def knocked(self, worker: str, job_id: str, queue: str) -> None:
+        """Note a job that was moved to a worker from a queue, '' for all:jobs."""
+
+    def refused(self, error: ResponseError) -> None:
+        """Note that Redis refused to block."""
+
+    def claimed(self, worker: str, queue: str) -> None:
+        """Note that a job may have been moved to a worker from this queue, unheard of."""
+
+
 class Knocker:
     """
     One of the two blocked connections.
 
     1. It arms a BLMOVE for an idle worker.
-    2. It says which id was moved to whom, by `on_knock(worker, id, queue)`.
+    2. It tells its listener which id was moved to whom.
     3. It frees the connection when its worker is not idle any more.
     """
 
@@ -42,7 +54,7 @@ class Knocker:
         link: Link,
         keys: Keys,
         queue: str | None,
-        on_knock: Callable[[str, str | None, str], None],
+        listener: KnockListener,
         block: float,
     ) -> None:
         self.link = link
@@ -50,7 +62,7 @@ class Knocker:
         self._source = keys.all_jobs if queue is None else keys.jobs(queue)
         #: What `qw:queue` says of a job from this list.
         self._queue = "" if queue is None else f"{queue}:jobs"
-        self._on_knock = on_knock
+        self._listener = listener
         self._block = max(0.1, min(BLOCK, block))
         #: The worker that the armed BLMOVE is for.
         self.armed_for: str | None = None
@@ -70,14 +82,15 @@ class Knocker:
     def _answered(self, reply: object) -> None:
         worker, self.armed_for = cast("str", self.armed_for), None
         if isinstance(reply, ResponseError):
-            self._on_knock(worker, None, str(reply))
+            self._listener.refused(reply)
         elif reply is not None:
-            self._on_knock(worker, to_str(cast("bytes", reply)), self._queue)
+            self._listener.knocked(worker, to_str(cast("bytes", reply)), self._queue)
 
-    def lost(self) -> str | None:
-        """Note that the connection is gone; returns the worker into whose list it may have moved a job."""
+    def lost(self) -> None:
+        """Note that the connection is gone: it may have moved a job to the worker that it was armed for."""
         worker, self.armed_for = self.armed_for, None
-        return worker
+        if worker is not None:
+            self._listener.claimed(worker, self._queue)
 
     def release_if_busy(self, *, idle: bool, now: float, main: Link) -> None:
         """Free the connection when its worker has not been idle for a while."""
@@ -119,7 +132,7 @@ class Knocker:
 
     def due(self) -> float:
         """When `release_if_busy` wants to look again; infinity when it need not."""
-        if self._unblocking or self._busy_since == float("inf"):
+        if self.armed_for is None or self._unblocking:
             return float("inf")
         return self._busy_since + TOLERANCE
 

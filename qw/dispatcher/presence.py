@@ -11,13 +11,11 @@ from typing import Final, Protocol
 from redis.exceptions import ResponseError
 
 from qw.dispatcher.link import Link
-from qw.logs import say
+from qw.dispatcher.refusals import PAUSE
 from qw.scripts import DispatcherScripts, Status
 
 #: Seconds between two beats: a third of the lease.
 BEAT: Final = 5.0
-#: Seconds to wait after Redis refused something (it is full, loading, read-only).
-REFUSED_PAUSE: Final = 0.25
 
 
 class Registrant(Protocol):
@@ -28,6 +26,9 @@ class Registrant(Protocol):
 
     def counted(self, lengths: Sequence[int]) -> None:
         """Note how many ids the list of each worker holds, in the order of the workers."""
+
+    def refused(self, error: ResponseError) -> None:
+        """Note that Redis does not take the registration now."""
 
     def struck(self) -> None:
         """End: it was taken for dead and struck off."""
@@ -51,6 +52,10 @@ class Presence:
         self.known = False
         #: When it beats next, or registers if it is not known (`time.monotonic`).
         self.due = math.inf
+
+    def gone(self) -> None:
+        """Note that the connection is lost: the next one registers first of all."""
+        self.known, self.due = False, math.inf
 
     def register(self) -> None:
         """Make this start known."""
@@ -77,8 +82,8 @@ class Presence:
 
     def _enrolled(self, reply: Status | ResponseError) -> None:
         if isinstance(reply, ResponseError):
-            say(self._logger, logging.WARNING, "refused", error=str(reply))
-            self.due = time.monotonic() + REFUSED_PAUSE
+            self._who.refused(reply)
+            self.due = time.monotonic() + PAUSE
         elif self.standing(reply):
             self.known = True
             self.due = time.monotonic() + BEAT

@@ -19,7 +19,7 @@ from typing import Final, Protocol, cast
 
 from redis.connection import AbstractConnection
 
-from qw.dispatcher.knocker import Knocker
+from qw.dispatcher.knocker import Knocker, KnockListener
 from qw.dispatcher.link import Link
 from qw.keys import Keys, to_str
 from qw.logs import say
@@ -28,7 +28,7 @@ from qw.logs import say
 PATIENCE: Final = 10.0
 
 
-class Listener(Protocol):
+class Listener(KnockListener, Protocol):
     """Who is told what comes in."""
 
     def main_up(self) -> None:
@@ -37,11 +37,8 @@ class Listener(Protocol):
     def main_down(self) -> None:
         """Note that whatever had no answer is unsure now."""
 
-    def knocked(self, worker: str, job_id: str | None, queue: str) -> None:
-        """Note a job moved to a worker; without an id, `queue` is the error that the knock met."""
-
-    def look(self, worker: str | None, *, lost: bool) -> None:
-        """Look into the list of this worker (None: of all): it was sent something, or a reply about it was lost."""
+    def look(self, worker: str | None) -> None:
+        """Look into the list of this worker, or of all, for what was sent to it."""
 
 
 class Session:
@@ -65,8 +62,8 @@ class Session:
         self.bell = Link(connect, self, wake)
         self.bell.on_push = self._rung
         self.knockers = (
-            Knocker(Link(connect, self, wake), keys, manager, listener.knocked, block),
-            Knocker(Link(connect, self, wake), keys, None, listener.knocked, block),
+            Knocker(Link(connect, self, wake), keys, manager, listener, block),
+            Knocker(Link(connect, self, wake), keys, None, listener, block),
         )
         self.links: Sequence[Link] = (self.main, *(k.link for k in self.knockers), self.bell)
 
@@ -140,7 +137,7 @@ class Session:
             self._listener.main_up()
         elif link is self.bell:
             link.send(("SUBSCRIBE", self._keys.all_bell), None)
-            self._listener.look(None, lost=False)
+            self._listener.look(None)
         else:
             link.send(("CLIENT", "ID"), lambda reply: self._identified(link, reply))
 
@@ -158,11 +155,8 @@ class Session:
             return
         for knocker in self.knockers:
             if knocker.link is link:
-                worker = knocker.lost()
-                if worker is not None:
-                    # It may have moved a job there, and nobody knows from which queue.
-                    self._listener.look(worker, lost=True)
+                knocker.lost()
 
     def _rung(self, message: object) -> None:
         if isinstance(message, list) and message[0] == b"message":
-            self._listener.look(to_str(cast("bytes", message[2])), lost=False)
+            self._listener.look(to_str(cast("bytes", message[2])))

@@ -26,6 +26,10 @@ LOOK_AGAIN: Final = 0.001
 PLENTY: Final = 8
 
 
+#: Fields, as they stand in a line, of a job that a process or a manager died of: `exchange` deals it alone.
+SUSPICIOUS: Final = (b'"qw:crashes"', b'"qw:rescues"')
+
+
 class WorkerState:
     """A worker's slot and what it holds."""
 
@@ -42,6 +46,8 @@ class WorkerState:
         self._looked = 0.0
         #: Set when jobs were taken back: it runs a long one, and gets nothing until that is over.
         self.stuck = False
+        #: Set while it has a job that was there when a process died: that one runs with none behind it.
+        self._alone = False
         #: How often in a row its slot died without a report, and when a dead one is replaced; 0: it lives.
         self.deaths = 0
         self.reborn_at = 0.0
@@ -54,7 +60,7 @@ class WorkerState:
     def room(self, depth: int) -> int:
         """How many jobs it may be given; 0 until half of what it has is run, so that batches stay whole."""
         held = len(self.held)
-        if self.stuck or not self.slot.ready or held > depth // 2 or len(self._batches) >= MOST_BATCHES:
+        if self.stuck or self._alone or not self.slot.ready or held > depth // 2 or len(self._batches) >= MOST_BATCHES:
             return 0
         return depth - held
 
@@ -63,6 +69,7 @@ class WorkerState:
         patience = SHORT_PATIENCE if knocked and self.held else PATIENCE
         lines = batch.lines.split(b"\n") if keep_lines else [b""] * len(batch.ids)
         self.held.extend(zip(batch.ids, lines, strict=True))
+        self._alone = len(batch.ids) == 1 and any(mark in batch.lines for mark in SUSPICIOUS)
         self._handed += len(batch.ids)
         self._batches.append((now + patience, self._handed))
         self.slot.hand(batch.lines, len(batch.ids))
@@ -75,9 +82,13 @@ class WorkerState:
         reports = self.slot.reports()
         if not reports:
             return []
-        self.stuck = False
+        self.stuck = self._alone = False
         self.deaths = 0
         held = self.held
+        if len(reports) > len(held):
+            # A target has forked and its child goes on as this slot, or has written to the channel.
+            self.slot.kill()
+            reports = reports[: len(held)]
         out = [(*held.popleft(), report) for report in reports]
         self._reported += len(out)
         while self._batches and self._batches[0][1] <= self._reported:
@@ -117,7 +128,7 @@ class WorkerState:
         ids = [job_id for job_id, _ in self.held]
         self.held.clear()
         self._batches.clear()
-        self.stuck = False
+        self.stuck = self._alone = False
         self._handed = self._reported = 0
         return (ids[0], ids[1:]) if ran and ids else (None, ids)
 

@@ -62,36 +62,7 @@ local function count(what, n)
   counts[what] = (counts[what] or 0) + n
 end
 
--- A list of the wrong type refuses its LREM; the outcome is then refused, not the whole call.
-local function strike(list, id)
-  local n = redis.pcall('LREM', list, -1, id)
-  if n == 1 then return true end
-  refused[#refused + 1] = id
-  return false
-end
-
--- The common case is that the jobs done are the oldest of the list, in order: two commands for all of them.
-local function strike_all(list, ids)
-  local n = #ids
-  if n > 1 then
-    local tail = redis.pcall('LRANGE', list, -n, -1)
-    local same = #tail == n
-    for i = 1, n do
-      if not same then break end
-      same = tail[n + 1 - i] == ids[i]
-    end
-    if same then
-      redis.call('LTRIM', list, 0, -n - 1)
-      return ids
-    end
-  end
-  local struck = {}
-  for i = 1, n do
-    if strike(list, ids[i]) then struck[#struck + 1] = ids[i] end
-  end
-  return struck
-end
-
+--@include _hold
 --@include _queue_of
 
 local function publish_result(id, seconds, content)
@@ -101,46 +72,47 @@ local function publish_result(id, seconds, content)
   redis.call('PEXPIRE', key, math.min(math.floor(tonumber(seconds) * 1000), 1e15))
 end
 
-local function stay(list, id)
-  redis.call('RPUSH', list, id)
-  refused[#refused + 1] = id
-end
-
-local function give_back(list, id, what)
-  if type(redis.pcall('RPUSH', queue_of(id), id)) ~= 'number' then return stay(list, id) end
+-- Each of these puts a job where it belongs, and says whether that worked: only then does it leave its list.
+local function give_back(id, what)
+  if type(redis.pcall('RPUSH', queue_of(id), id)) ~= 'number' then return false end
   count(what, 1)
+  return true
 end
 
-local function bury(list, id, seconds, content, fields)
-  if type(redis.pcall('ZADD', dead, now, id)) ~= 'number' then return stay(list, id) end
+local function bury(id, seconds, content, fields)
+  if type(redis.pcall('ZADD', dead, now, id)) ~= 'number' then return false end
   redis.pcall('HSET', prefix .. 'job:' .. id, 'qw:dead_at', now, unpack(fields))
   publish_result(id, seconds, content)
   count('buried', 1)
+  return true
+end
+
+local function settle(kind, id, seconds, content, fields)
+  local key = prefix .. 'job:' .. id
+  if kind == 'result' then
+    publish_result(id, seconds, content)
+    unlinked[#unlinked + 1] = key
+    return true
+  end
+  if redis.call('EXISTS', key) == 0 then return true end
+  local crashes = kind == 'crash' and redis.pcall('HINCRBY', key, 'qw:crashes', 1)
+  if type(crashes) == 'number' and crashes < most_crashes then return give_back(id, 'crashed') end
+  return bury(id, seconds, content, cjson.decode(fields))
 end
 
 for i = 1, #plan.done do
-  local worker, ids = plan.done[i][1], plan.done[i][2]
-  local struck = strike_all(list_of(worker), ids)
-  for k = 1, #struck do
-    unlinked[#unlinked + 1] = prefix .. 'job:' .. struck[k]
-  end
+  local list = list_of(plan.done[i][1])
+  local held, at_the_end = held_of(list, plan.done[i][2])
+  strike(list, held, at_the_end)
+  for k = 1, #held do unlinked[#unlinked + 1] = prefix .. 'job:' .. held[k] end
 end
 
 for i = 6, #ARGV, 6 do
   local kind, worker, id, seconds, content, fields = unpack(ARGV, i, i + 5)
-  local key = prefix .. 'job:' .. id
-  if strike(list_of(worker), id) then
-    if kind == 'result' then
-      publish_result(id, seconds, content)
-      unlinked[#unlinked + 1] = key
-    elseif redis.call('EXISTS', key) == 1 then
-      local crashes = kind == 'crash' and redis.pcall('HINCRBY', key, 'qw:crashes', 1)
-      if type(crashes) == 'number' and crashes < most_crashes then
-        give_back(list_of(worker), id, 'crashed')
-      else
-        bury(list_of(worker), id, seconds, content, cjson.decode(fields))
-      end
-    end
+  local list = list_of(worker)
+  if #held_of(list, {id}) == 1 then
+    if settle(kind, id, seconds, content, fields) then redis.call('LREM', list, -1, id)
+    else refused[#refused + 1] = id end
   end
 end
 
@@ -151,10 +123,12 @@ if #unlinked > 0 then count('finished', #unlinked) end
 
 for i = 1, #plan.release do
   local list = list_of(plan.release[i][1])
-  local struck = strike_all(list, plan.release[i][2])
-  for k = #struck, 1, -1 do
-    give_back(list, struck[k], 'released')
+  local held, at_the_end = held_of(list, plan.release[i][2])
+  local given = {}
+  for k = #held, 1, -1 do
+    if give_back(held[k], 'released') then given[#given + 1] = held[k] else refused[#refused + 1] = held[k] end
   end
+  strike(list, given, at_the_end and #given == #held)
 end
 
 local function has(hash, field)
@@ -164,8 +138,9 @@ local function has(hash, field)
   return false
 end
 
--- Read a job for a slot: its line; or nil and why there is none (and then it has left all lists but `list`).
-local function read(id, queue)
+-- Read a job for a slot: its line; or nil and why there is none. `queue` is where it returns to, unless that is
+-- noted already; `unsure`: what a client of qw has queued says so itself, only of a foreign job nobody knows.
+local function read(id, queue, unsure)
   local key = prefix .. 'job:' .. id
   local hash = redis.pcall('HGETALL', key)
   if hash.err then
@@ -173,6 +148,7 @@ local function read(id, queue)
     return nil, (buried and 'buried: job:' or 'job:') .. id .. ' is not a hash'
   end
   if #hash == 0 then return nil, 'job:' .. id .. ' is not there' end
+  if unsure and has(hash, 'qw:queued_at') then queue = '' end
   if queue and queue ~= '' and not has(hash, 'qw:queue') then
     redis.call('HSET', key, 'qw:queue', queue)
     hash[#hash + 1] = 'qw:queue'
@@ -217,7 +193,7 @@ for i = 1, #plan.adopt do
     local id = found[k]
     if (knocked[id] or others ~= cjson.null) and not in_hand[id] and bytes < MOST_BYTES and jobs < MOST_JOBS then
       in_hand[id] = true
-      local line, why = read(id, knocked[id] or others)
+      local line, why = read(id, knocked[id] or others, not knocked[id])
       if line then
         give(share_of(worker), id, line)
       else
@@ -228,7 +204,7 @@ for i = 1, #plan.adopt do
   end
 end
 
-local adopted, wanting = jobs, {}
+local wanting = {}
 for i = 1, #plan.want do
   local kind = redis.call('TYPE', list_of(plan.want[i][1])).ok
   local mine = share_of(plan.want[i][1])
@@ -239,16 +215,22 @@ end
 
 -- Deal the oldest jobs of a queue, one to each worker in turn, so that the oldest start first everywhere.
 local turn = 0
-local function next_taker(size)
+local function next_taker(size, alone)
   while #wanting > 0 do
     turn = turn % #wanting + 1
     local mine = wanting[turn]
-    if mine.room > 0 and (#mine.ids == 0 or mine.bytes + size <= MOST_BYTES_WORKER) then return mine end
+    if mine.room > 0 and (#mine.ids == 0 or not alone and mine.bytes + size <= MOST_BYTES_WORKER) then return mine end
     table.remove(wanting, turn)
     turn = turn - 1
   end
 end
 
+-- A job that a process or a manager has died of is alone in its batch: nothing else is thrown back if it does again.
+local function is_suspicious(line)
+  return string.find(line, '"qw:crashes"', 1, true) or string.find(line, '"qw:rescues"', 1, true)
+end
+
+local trims = {}
 local function deal(source, queue)
   local left = redis.pcall('LLEN', source)
   if type(left) == 'table' then return 0 end
@@ -262,15 +244,17 @@ local function deal(source, queue)
     local id = found[i]
     local line, why = read(id, queue)
     if line then
-      local mine = next_taker(#line)
+      local alone = is_suspicious(line)
+      local mine = next_taker(#line, alone)
       if not mine then break end
       give(mine, id, line)
+      if alone then mine.room = 0 end
     else
       drop(id, why)
     end
     taken = taken + 1
   end
-  if taken > 0 then redis.call('LTRIM', source, 0, -taken - 1) end
+  if taken > 0 then trims[#trims + 1] = {source, taken} end
   return left - taken
 end
 
@@ -292,6 +276,9 @@ for i = 1, #order do
     out[#out + 1] = table.concat(mine.lines, '\n')
   end
 end
+
+-- Last of all, so that nothing is lost should Redis refuse one of the pushes.
+for i = 1, #trims do redis.call('LTRIM', trims[i][1], 0, -trims[i][2] - 1) end
 
 for what, n in pairs(counts) do
   redis.pcall('HINCRBY', stats, what, n)

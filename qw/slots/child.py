@@ -14,13 +14,14 @@ import select
 import signal
 import socket
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable
 from time import perf_counter
 
 import attrs
 
-from qw.slots import descriptors, interrupts
+from qw.slots import interrupts
 from qw.slots._slot import Outcome
 from qw.slots.channel import DOWN, READY, pack_report
 from qw.slots.runner import Runner
@@ -45,7 +46,6 @@ def prepare(setup: Setup) -> None:
     """Put the process in order: descriptors, signals, and the lifeline."""
     global _setup  # noqa: PLW0603 - the initializer of an executor has no other way to its task
     _setup = setup
-    descriptors.close_all()
     interrupts.ignore()
     hold_lifeline(setup.lifeline)
 
@@ -77,14 +77,18 @@ def serve() -> None:
     if _setup is None:
         raise RuntimeError("the executor calls prepare first")
     runner = Runner(_setup.target, _setup.worker)
-    if not _setup.target.is_async:
-        _Server(_setup, runner.run).serve()
-        return
-    loop = asyncio.new_event_loop()
+    run = runner.run
+    if _setup.target.is_async:
+        loop = asyncio.new_event_loop()
+        run = lambda line: loop.run_until_complete(runner.run_async(line))  # noqa: E731 - one of two
     try:
-        _Server(_setup, lambda line: loop.run_until_complete(runner.run_async(line))).serve()
-    finally:
-        loop.close()
+        _Server(_setup, run).serve()
+    except OSError:
+        return  # the manager has closed the channel: nobody wants the rest
+    except BaseException:  # noqa: BLE001 - see below
+        # Such as a signal handler that a target left behind: better no slot than one that looks alive.
+        traceback.print_exc()
+        os._exit(1)
 
 
 class _Server:
@@ -96,6 +100,7 @@ class _Server:
         self._run = run
         self._batches: deque[tuple[int, deque[str]]] = deque()
         self._channel.setblocking(True)
+        self._pid = os.getpid()
 
     def serve(self) -> None:
         self._channel.sendall(READY)
@@ -117,6 +122,8 @@ class _Server:
     def _one(self, line: str) -> None:
         began = perf_counter()
         outcome = self._run(line)
+        if os.getpid() != self._pid:
+            os._exit(0)  # the target has forked, and this is not the slot
         self._channel.sendall(pack_report(perf_counter() - began, outcome))
 
     def _find(self, generation: int) -> bool:

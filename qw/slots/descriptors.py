@@ -1,17 +1,22 @@
 """
-Which descriptors belong to the managing side of a process: a forked slot closes them first of all.
+Which descriptors belong to the managing side of a process: whatever is forked from it lets go of them first of all.
 
-Each child of a fork inherits what the parent has open. A child that kept the manager's end of an
-earlier slot's channel would keep that slot from ever seeing its manager go. Children of a fork
-server or of spawn inherit nothing, and find this set empty.
+Each child of a fork inherits what the parent has open. A child that kept the manager's end of a slot's
+lifeline would keep that slot from ever seeing its manager go, and one that kept a connection to Redis
+would keep Redis from it. That holds for slots, and for whatever else a program forks.
+Children of a fork server or of spawn inherit nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import threading
 
 _managing: set[int] = set()
+
+#: Held while descriptors of a slot are made, handed on, or closed: a fork in another thread must not come between.
+birth = threading.RLock()
 
 
 def keep(*filenos: int) -> None:
@@ -24,9 +29,29 @@ def forget(*filenos: int) -> None:
     _managing.difference_update(filenos)
 
 
-def close_all() -> None:
-    """In a child: close every descriptor that belongs to the manager."""
-    for fileno in _managing:
-        with contextlib.suppress(OSError):
-            os.close(fileno)
+def _let_go() -> None:
+    """In a child: make every descriptor of the manager's lead nowhere. The numbers stay taken by their objects."""
+    with contextlib.suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for fileno in _managing:
+            os.dup2(nowhere, fileno, inheritable=False)
+        os.close(nowhere)
     _managing.clear()
+
+
+def _before_fork() -> None:
+    birth.acquire()
+
+
+def _in_parent() -> None:
+    birth.release()
+
+
+def _in_child() -> None:
+    global birth  # noqa: PLW0603 - the parent's one may be held here by a thread that does not exist
+    birth = threading.RLock()
+    _let_go()
+
+
+# A fork in another thread waits for a birth to be over, or its child would hold what is not noted yet.
+os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)

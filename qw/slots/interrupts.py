@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 
 @contextmanager
@@ -23,8 +24,13 @@ def postponed() -> Iterator[None]:
 
 
 def ignore() -> None:
-    """Ignore SIGINT and SIGTERM: a terminal and systemd signal the whole group; the manager decides about a slot."""
+    """Outlive SIGINT and SIGTERM: a terminal and systemd signal the whole group; the manager decides about a slot."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # Not SIG_IGN: programs that the target starts would inherit that, and could not be terminated.
+    signal.signal(signal.SIGTERM, _pass)
     # It was born with SIGINT blocked, which programs that the target starts would inherit.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
+
+
+def _pass(_number: int, _frame: FrameType | None) -> None:
+    """Do nothing."""

@@ -63,26 +63,45 @@ class ProcessSlot:
 
     @interrupts.postponed()
     def start(self) -> None:
-        """Give birth to the process."""
-        channel, child_channel = pair()
-        lifeline, child_lifeline = socket.socketpair()
-        self._channel, self._tickets, self._lifeline = Channel(channel), Tickets(), lifeline
-        self._kept = (channel.fileno(), lifeline.fileno(), self._tickets.filenos()[0])
-        descriptors.keep(*self._kept)
-        setup = Setup(self._worker, self._target, child_channel, self._tickets.out, child_lifeline)
+        """Give birth to the process. Raises `OSError` or `RuntimeError` when the system has nothing left for it."""
+        with descriptors.birth:
+            channel, child_channel = pair()
+            lifeline, child_lifeline = socket.socketpair()
+            self._channel, self._tickets, self._lifeline = Channel(channel), Tickets(), lifeline
+            self._kept = {channel.fileno(), lifeline.fileno(), self._tickets.filenos()[0]}
+            descriptors.keep(*self._kept)
+            try:
+                self._process = self._bear(
+                    Setup(self._worker, self._target, child_channel, self._tickets.out, child_lifeline)
+                )
+            except BaseException:
+                self._let_go()
+                raise
+            finally:
+                child_channel.close()
+                child_lifeline.close()
+            # Only now: this child needs its end of the tickets, those born later must not keep it.
+            self._kept.add(self._tickets.filenos()[1])
+            descriptors.keep(*self._kept)
+
+    def _bear(self, setup: Setup) -> BaseProcess:
         self._executor = ProcessPoolExecutor(1, self._context, prepare, (setup,))
         with warnings.catch_warnings():
             # Python 3.12 warns of a fork beside threads. Those of the executors only wait on pipes of their own;
             # 150 kills and replacements beside three busy threads hung none (3.11, 3.12, 3.13).
             warnings.filterwarnings("ignore", ".*use of fork.*", DeprecationWarning)
             future = self._executor.submit(serve)
-        # The executor keeps its child to itself, and forgets it when it is shut down.
-        (self._process,) = self._executor._processes.values()  # noqa: SLF001
         future.add_done_callback(lambda _: self._wake())
-        child_channel.close()
-        child_lifeline.close()
-        # Only now: this child needs its end of the tickets, those born later must not keep it.
-        descriptors.keep(self._tickets.filenos()[1])
+        # The executor keeps its child to itself, and forgets it when it is shut down.
+        (process,) = self._executor._processes.values()  # noqa: SLF001
+        return process
+
+    def _let_go(self) -> None:
+        """Close what is open of it here."""
+        descriptors.forget(*self._kept)
+        self._channel.close()
+        self._lifeline.close()
+        self._tickets.close()
 
     def hand(self, lines: bytes, count: int) -> None:
         """Send a batch; its tickets first, so that a slot which has it finds them."""
@@ -117,8 +136,10 @@ class ProcessSlot:
         if self._closed or self._executor is None:
             return
         self._closed = True
-        descriptors.forget(*self._kept[:1])
-        self._channel.close()
+        with descriptors.birth:
+            self._kept.discard(self._channel.fileno())
+            descriptors.forget(self._channel.fileno())
+            self._channel.close()
         self._executor.shutdown(wait=False)
 
     def kill(self) -> None:
@@ -134,8 +155,7 @@ class ProcessSlot:
         if not wait_for([self._process.sentinel], timeout):
             return False
         self.close()
-        descriptors.forget(*self._kept, *self._tickets.filenos())
-        self._lifeline.close()
-        self._tickets.close()
+        with descriptors.birth:
+            self._let_go()
         self._process = self._executor = None
         return True

@@ -23,6 +23,8 @@ from qw.target import Target
 TRACEBACK_SIZE: Final = 8192
 #: Characters of an error's message that are kept.
 ERROR_SIZE: Final = 1000
+#: Characters of a result as JSON, at most: Redis drops a connection that sends it more than 512 MB at a time.
+RESULT_SIZE: Final = 64 * 1024 * 1024
 #: Seconds for which a failure without a type of its own is kept in `result:<id>`.
 FAILURE_TTL: Final = 3600.0
 
@@ -96,7 +98,10 @@ def _result(job_type: JobType[object] | None, value: object) -> Outcome | None:
         raise TypeError("the target returned a coroutine: make what decorates it an `async def` as well")
     if job_type is None or not job_type.has_result:
         return None
-    return Outcome("result", job_type.options.result_ttl, f'{{"result":{job_type.encode_result(value)}}}')
+    text = job_type.encode_result(value)
+    if len(text) > RESULT_SIZE:
+        raise ValueError(f"the result is {len(text):,} characters long; at most {RESULT_SIZE:,} are kept")
+    return Outcome("result", job_type.options.result_ttl, f'{{"result":{text}}}')
 
 
 def failed(error: BaseException, job_type: JobType[object] | None, worker: str) -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from time import perf_counter
@@ -19,14 +20,16 @@ class EventLoop:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="qw-tasks", daemon=True)
         self._slots = 0
+        self._over = False
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        try:
-            self._loop.run_forever()
-        finally:
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.close()
+        while not self._over:
+            # asyncio lets a SystemExit of any task end the loop, and a target may stop it: that is not its to end.
+            with contextlib.suppress(BaseException):
+                self._loop.run_forever()
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.close()
 
     def call(self, function: Callable[[], object]) -> None:
         """Call a function in the loop's thread, which starts with the first call; after the end, do nothing."""
@@ -45,6 +48,7 @@ class EventLoop:
         """Count one less, in the loop's thread; the last one stops the loop."""
         self._slots -= 1
         if not self._slots:
+            self._over = True
             self._loop.stop()
 
 

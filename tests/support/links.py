@@ -80,6 +80,11 @@ class Place:
         self.until(lambda: len(replies) == len(commands), f"replies to {commands}")
         return replies
 
+    @property
+    def client_id(self) -> object:
+        """The CLIENT ID of the connection."""
+        return self.ask(("CLIENT", "ID"))[0]
+
 
 class MakePlace(Protocol):
     """What makes links."""
@@ -116,7 +121,7 @@ def never(reply: object) -> None:
     raise AssertionError(reply)
 
 
-def ids_of(client: redis.Redis) -> set[int]:
-    """Return the CLIENT IDs of all other connections."""
+def ids_of(client: redis.Redis) -> set[object]:
+    """Return the CLIENT IDs of all connections."""
     listed: Any = client.client_list()
-    return {int(one["id"]) for one in listed} - {int(client.client_id())}
+    return {int(one["id"]) for one in listed}
