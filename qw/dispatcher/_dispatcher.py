@@ -153,8 +153,6 @@ class Dispatcher:
             self._outbox.release(worker, others)
             self._dry = False
 
-    # -- exchange -----------------------------------------------------------------------------------
-
     def _exchange(self, now: float) -> None:
         if self._must_wait(now) or self._departure.leaving:
             return

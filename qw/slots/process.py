@@ -13,12 +13,14 @@ shared ProcessPoolExecutor fails every pending future when one child dies, and t
 from __future__ import annotations
 
 import socket
+import threading
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.connection import wait as wait_for
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
+from typing import Final, cast
 
 from qw.slots import descriptors, interrupts
 from qw.slots._slot import Report
@@ -26,6 +28,9 @@ from qw.slots.channel import Channel, pair
 from qw.slots.child import Setup, prepare, serve
 from qw.slots.tickets import Tickets
 from qw.target import Target
+
+#: Seconds that an executor's helper thread may take to end after its process; milliseconds, most often.
+HELPER: Final = 0.5
 
 
 class ProcessSlot:
@@ -92,8 +97,9 @@ class ProcessSlot:
             warnings.filterwarnings("ignore", ".*use of fork.*", DeprecationWarning)
             future = self._executor.submit(serve)
         future.add_done_callback(lambda _: self._wake())
-        # The executor keeps its child to itself, and forgets it when it is shut down.
+        # The executor keeps its child and its helper to itself, and forgets them when it is shut down.
         (process,) = self._executor._processes.values()  # noqa: SLF001
+        self._helper = cast("threading.Thread", self._executor._executor_manager_thread)  # noqa: SLF001
         return process
 
     def _let_go(self) -> None:
@@ -155,6 +161,8 @@ class ProcessSlot:
         if not wait_for([self._process.sentinel], timeout):
             return False
         self.close()
+        # An interpreter that exits now would meet it half closed, and complain.
+        self._helper.join(HELPER)
         with descriptors.birth:
             self._let_go()
         self._process = self._executor = None
