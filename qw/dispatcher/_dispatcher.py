@@ -200,8 +200,6 @@ class Dispatcher:
             self._dry = not reply.more
         self._asked = []
 
-    # -- what comes in ------------------------------------------------------------------------------
-
     def main_up(self) -> None:
         """Register."""
         self._presence.register()
@@ -240,10 +238,13 @@ class Dispatcher:
 
     def refused(self, error: ResponseError) -> None:
         """Try again in a while: Redis is full, read-only, loading, or does not permit it."""
-        self._dry = False  # while a knock is refused, only asking tells what there is
         self._refusals.note(error)
         if str(error).startswith("READONLY"):
             self._session.main.lose(error)  # the name may lead to another server by now
+
+    def knock_refused(self) -> None:
+        """Ask: nothing else tells now whether there is a job."""
+        self._dry = False
 
     def knocked(self, worker: str, job_id: str, queue: str) -> None:
         """Adopt what was moved to a worker."""

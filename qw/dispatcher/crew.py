@@ -66,8 +66,9 @@ class Crew:
             ran, others = state.bury_slot()
             state.slot.kill()  # it may only have lost its channel
             self._dead.append(state.slot)
-            state.deaths += 1
-            # The first is replaced at once; one that dies again without a job between has to wait.
+            # One that died of a job is replaced at once, and so is the first that did not; if it does so again
+            # before it has run anything, the system or the target's module may be to blame: that has to wait.
+            state.deaths = state.deaths + 1 if ran is None else 1
             state.reborn_at = now if state.deaths == 1 else now + self._pause(state.deaths)
             yield state.name, ran, others
 

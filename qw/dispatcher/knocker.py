@@ -11,11 +11,13 @@ after its worker has got something else to do, is picked up in the same way as a
 
 from __future__ import annotations
 
+import time
 from typing import Final, Protocol, cast
 
 from redis.exceptions import ResponseError
 
 from qw.dispatcher.link import Link
+from qw.dispatcher.refusals import Refusals
 from qw.keys import Keys, to_str
 
 #: Seconds that one BLMOVE blocks: a connection that is dead without our knowing stays first in Redis's
@@ -33,8 +35,8 @@ class KnockListener(Protocol):
     def knocked(self, worker: str, job_id: str, queue: str) -> None:
         """Note a job that was moved to a worker from a queue, '' for all:jobs."""
 
-    def refused(self, error: ResponseError) -> None:
-        """Note that Redis refused to block."""
+    def knock_refused(self) -> None:
+        """Note that Redis refuses to block: only asking tells what there is."""
 
     def claimed(self, worker: str, queue: str) -> None:
         """Note that a job may have been moved to a worker from this queue, unheard of."""
@@ -56,6 +58,7 @@ class Knocker:
         queue: str | None,
         listener: KnockListener,
         block: float,
+        refusals: Refusals,
     ) -> None:
         self.link = link
         self._keys = keys
@@ -63,6 +66,7 @@ class Knocker:
         #: What `qw:queue` says of a job from this list.
         self._queue = "" if queue is None else f"{queue}:jobs"
         self._listener = listener
+        self._refusals = refusals
         self._block = max(0.1, min(BLOCK, block))
         #: The worker that the armed BLMOVE is for.
         self.armed_for: str | None = None
@@ -72,7 +76,7 @@ class Knocker:
 
     def arm(self, worker: str) -> None:
         """Block for `worker`, unless it is blocked already."""
-        if self.armed_for is not None or not self.link.up:
+        if self.armed_for is not None or not self.link.up or time.monotonic() < self._refusals.until:
             return
         self.armed_for = worker
         self._busy_since, self._unblocking = float("inf"), False
@@ -82,8 +86,11 @@ class Knocker:
     def _answered(self, reply: object) -> None:
         worker, self.armed_for = cast("str", self.armed_for), None
         if isinstance(reply, ResponseError):
-            self._listener.refused(reply)
-        elif reply is not None:
+            self._refusals.note(reply)
+            self._listener.knock_refused()
+            return
+        self._refusals.over()
+        if reply is not None:
             self._listener.knocked(worker, to_str(cast("bytes", reply)), self._queue)
 
     def lost(self) -> None:
@@ -132,7 +139,9 @@ class Knocker:
 
     def due(self) -> float:
         """When `release_if_busy` wants to look again; infinity when it need not."""
-        if self.armed_for is None or self._unblocking:
+        if self.armed_for is None:
+            return self._refusals.until if self._refusals.until > time.monotonic() else float("inf")
+        if self._unblocking:
             return float("inf")
         return self._busy_since + TOLERANCE
 

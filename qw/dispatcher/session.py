@@ -21,6 +21,7 @@ from redis.connection import AbstractConnection
 
 from qw.dispatcher.knocker import Knocker, KnockListener
 from qw.dispatcher.link import Link
+from qw.dispatcher.refusals import Refusals
 from qw.keys import Keys, to_str
 from qw.logs import say
 
@@ -62,8 +63,8 @@ class Session:
         self.bell = Link(connect, self, wake)
         self.bell.on_push = self._rung
         self.knockers = (
-            Knocker(Link(connect, self, wake), keys, manager, listener, block),
-            Knocker(Link(connect, self, wake), keys, None, listener, block),
+            Knocker(Link(connect, self, wake), keys, manager, listener, block, Refusals(logger)),
+            Knocker(Link(connect, self, wake), keys, None, listener, block, Refusals(logger)),
         )
         self.links: Sequence[Link] = (self.main, *(k.link for k in self.knockers), self.bell)
 

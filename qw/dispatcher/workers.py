@@ -134,6 +134,7 @@ class WorkerState:
 
     def rebirth(self) -> None:
         """Put a new slot in the place of a dead one."""
-        self.slot = self._make_slot(self.name)
-        self.slot.start()
+        slot = self._make_slot(self.name)
+        slot.start()
+        self.slot = slot
         self.reborn_at = 0.0
