@@ -99,8 +99,8 @@ class Dispatcher:
 
     def run(self) -> None:
         """Do all of the above until stopped."""
-        self._session.open()
         try:
+            self._session.open()
             while not self._departure.left:
                 now = time.monotonic()
                 self._session.settle()

@@ -66,6 +66,7 @@ class Link:
         self._out = bytearray()
         self._waiting: deque[tuple[float, Callable[[object], None]]] = deque()
         self._closed = False
+        self._needs_thread = False
         self.on_push: Callable[[object], None] | None = None
         #: CLIENT ID of the connection, for CLIENT UNBLOCK; 0 when unknown.
         self.client_id = 0
@@ -95,8 +96,12 @@ class Link:
     # -- connecting ---------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Start to connect, in a thread of its own."""
-        threading.Thread(target=self._connecting, name="qw-connect", daemon=True).start()
+        """Start to connect, in a thread of its own; where there is none to be had, `settle` tries again."""
+        try:
+            threading.Thread(target=self._connecting, name="qw-connect", daemon=True).start()
+            self._needs_thread = False
+        except RuntimeError:  # the system has no more, or the interpreter exits
+            self._needs_thread = True
 
     def use(self, connection: AbstractConnection) -> None:
         """Take a connection that is already made."""
@@ -119,6 +124,8 @@ class Link:
 
     def settle(self) -> None:
         """Take over a connection that the helper thread has made."""
+        if self._needs_thread and not self._closed:
+            self.open()
         while self._fresh:
             fresh = self._fresh.popleft()
             if isinstance(fresh, Exception):

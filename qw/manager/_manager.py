@@ -138,15 +138,22 @@ class Manager:
         self._dispatcher = dispatcher = Dispatcher(self._site(target), _slot_maker(self.mode, target, self._context))
         self._totals = dispatcher.journal.totals
         try:
-            dispatcher.start_slots()
-            self._run(dispatcher)
-        except BaseException:  # Ctrl-C, or no descriptors left
-            if self._thread is None:
-                dispatcher.abandon()
+            self._launch(dispatcher)
+        except BaseException:  # no descriptors left, no Redis, Ctrl-C
+            self._undo(dispatcher)
             raise
+
+    def _launch(self, dispatcher: Dispatcher) -> None:
+        dispatcher.start_slots()
+        self._run(dispatcher)
         if not dispatcher.wait_ready(READY):
-            self.stop(0)
             raise RedisUnavailable(f"Redis let {self.name} not register within {READY:g} s; the log says why")
+
+    def _undo(self, dispatcher: Dispatcher) -> None:
+        if self._thread is None:
+            dispatcher.abandon()
+        else:
+            self.stop(0)
 
     @interrupts.postponed()
     def _run(self, dispatcher: Dispatcher) -> None:

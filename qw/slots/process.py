@@ -49,6 +49,7 @@ class ProcessSlot:
         self._wake = wake
         self._executor: ProcessPoolExecutor | None = None
         self._process: BaseProcess | None = None
+        self._helper: threading.Thread | None = None
         self._closed = False
 
     @property
@@ -162,8 +163,9 @@ class ProcessSlot:
             return False
         self.close()
         # An interpreter that exits now would meet it half closed, and complain.
-        self._helper.join(HELPER)
+        if self._helper is not None:
+            self._helper.join(HELPER)
         with descriptors.birth:
             self._let_go()
-        self._process = self._executor = None
+        self._process = self._executor = self._helper = None
         return True
