@@ -60,11 +60,13 @@ class Waiting:
         """Return the results in the order of the ids."""
         left = list(range(len(self._ids)))
         while left:
-            self._look(left[:WINDOW])
-            left = [i for i in left if self._results[i] is _PENDING]
-            if left:
-                # The last of the window: by the time it is done the others mostly are.
-                self._block(left[:WINDOW][-1], len(left))
+            window, later = left[:WINDOW], left[WINDOW:]
+            self._look(window)
+            pending = [i for i in window if self._results[i] is _PENDING]
+            left = pending + later
+            if pending:
+                # The last of them: by the time it is done the others mostly are.
+                self._block(pending[-1], len(left))
         return self._results
 
     def _look(self, window: Sequence[int]) -> None:

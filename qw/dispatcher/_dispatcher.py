@@ -116,7 +116,7 @@ class Dispatcher:
             self._session.close()
             # What was cut off already has had its time.
             self._crew.end(0.0 if self._departure.killed else LAST_WORDS)
-            self.journal.end()
+            self.journal.end(self._departure.given_back)
             self._wake.close()
             self._ready.set()
 

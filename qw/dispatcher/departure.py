@@ -44,6 +44,8 @@ class Departure:
         self.is_quiet = False
         #: Whether it is over.
         self.left = False
+        #: How many jobs went back with the goodbye.
+        self.given_back = 0
         #: Whether the slots were cut off.
         self.killed = False
         self._deadline = NEVER
@@ -96,8 +98,10 @@ class Departure:
             self._leaving = now + LAST_WORDS if self._session.main.up else now
             self._session.main.call(self._leave(), self._gone)
 
-    def _gone(self, _: int | ResponseError) -> None:
+    def _gone(self, reply: int | ResponseError) -> None:
         self.left = True
+        if isinstance(reply, int):
+            self.given_back = max(0, reply)
 
     def _give_up(self, now: float) -> None:
         if now >= self._leaving:

@@ -102,8 +102,9 @@ class Journal:
         self.totals.released += len(ids)
         say(self.logger, logging.DEBUG, "release", worker=worker, jobs=len(ids))
 
-    def end(self) -> None:
-        """Tell the totals."""
+    def end(self, given_back: int) -> None:
+        """Tell the totals; `given_back` jobs went back at the very end."""
+        self.totals.released += given_back
         self.totals.seconds = time.monotonic() - self._began
         say(self.logger, logging.INFO, "totals", **attrs.asdict(self.totals))
 

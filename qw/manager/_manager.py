@@ -21,6 +21,7 @@ from qw.client.reach import check, shown
 from qw.dispatcher import Dispatcher, Site, Totals
 from qw.errors import AlreadyStartedException, NotStartedException, RedisUnavailable, UsageError
 from qw.keys import check_name
+from qw.manager._limits import check_descriptors
 from qw.slots import Slot, interrupts
 from qw.slots.process import ProcessSlot
 from qw.slots.task import EventLoop, TaskSlot
@@ -126,11 +127,14 @@ class Manager:
         Start the workers; returns when they take jobs.
 
         Raises `AlreadyStartedException`; `TargetError` for a target that is not there or cannot be called;
-        `RedisUnavailable`, `RedisRefused` or `RedisTooOld`. Nothing is registered then.
+        `RedisUnavailable`, `RedisRefused` or `RedisTooOld`; `UsageError` when the system allows too few open files.
+        Nothing is registered then.
         """
         if self._thread is not None:
             raise AlreadyStartedException
         target = self.target
+        if self.mode == "processes":
+            check_descriptors(self.num_workers)
         check(self._client.connection_pool)
         self.start_id = secrets.token_hex(4)
         if self._context.get_start_method() == "forkserver":
