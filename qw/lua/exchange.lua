@@ -131,12 +131,7 @@ for i = 1, #plan.release do
   strike(list, given, at_the_end and #given == #held)
 end
 
-local function has(hash, field)
-  for i = 1, #hash, 2 do
-    if hash[i] == field then return true end
-  end
-  return false
-end
+--@include _has
 
 -- Read a job for a slot: its line; or nil and why there is none. `queue` is where it returns to, unless that is
 -- noted already; `unsure`: what a client of qw has queued says so itself, only of a foreign job nobody knows.

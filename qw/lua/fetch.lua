@@ -47,12 +47,7 @@ local function enough()
   return #lines >= want or bytes >= MOST_BYTES or #dropped + #buried >= MOST_USELESS
 end
 
-local function has(hash, field)
-  for i = 1, #hash, 2 do
-    if hash[i] == field then return true end
-  end
-  return false
-end
+--@include _has
 
 -- Look at a job; false when there is none. `queue` is where it returns to, unless that is noted already.
 local function look(id, queue, unsure)
