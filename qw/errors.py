@@ -14,6 +14,7 @@ Everything qw can raise, in one tree, each with its message and the exit code of
     ├── EmbeddedError               7   no binary, or data of a newer server
     ├── BadJSON                     8   with line and column
     ├── UnknownName                 9   an unknown manager, worker or job type
+    ├── CrashLoop                   10  worker processes die at their start
     ├── JobError
     │   ├── UndecodableJob          1   with the path of the field
     │   ├── QueueUnsure             1   a reply was lost: queued or not?
@@ -114,6 +115,12 @@ class UnknownName(QwError):
     """There is no manager, worker or job type of that name."""
 
     exit_code = 9
+
+
+class CrashLoop(QwError):
+    """The worker processes die again and again at their start."""
+
+    exit_code = 10
 
 
 class JobError(QwError):

@@ -14,9 +14,9 @@ from types import FrameType
 from qw.client import Client
 from qw.client.connect import dedicated
 from qw.client.reach import check, shown
-from qw.dispatcher import Dispatcher, Site
+from qw.dispatcher import Dispatcher, Journal, Site
 from qw.keys import check_name
-from qw.manager._manager import default_name
+from qw.manager._making import default_name
 from qw.slots.inline import InlineSlot
 from qw.slots.runner import Runner
 from qw.target import J, Target, TargetLike
@@ -57,7 +57,11 @@ class Worker(multiprocessing.Process):
 
     @property
     def worker_name(self) -> str:
-        """The name under which it is listed, `<manager>.<start>.0`; `name` is that of the process."""
+        """
+        The name under which it is listed, `<manager>.<start>.0`; `name` is that of the process.
+
+        One that was taken for dead and came back goes by another one, which only its own process knows.
+        """
         return f"{self.manager_name}.{self._start}.0"
 
     def run(self) -> None:
@@ -68,30 +72,48 @@ class Worker(multiprocessing.Process):
         """
         target = Target.load(self._target)
         check(self._client.connection_pool)
+        self._changing = threading.Lock()
+        self._dispatcher: Dispatcher | None = None
+        self._told_to_stop = False
+        threading.Thread(target=self._await_shutdown, name="qw-shutdown", daemon=True).start()
+        journal: Journal | None = None
+        with _stopping_signals(self.shutdown):
+            while (dispatcher := self._run_once(target, journal)).is_struck:
+                # It was taken for dead: it comes back under another name.
+                journal, self._start = dispatcher.journal, secrets.token_hex(4)
+
+    def _run_once(self, target: Target, journal: Journal | None) -> Dispatcher:
         slots: list[InlineSlot] = []
 
         def make_slot(worker: str, wake: Callable[[], None]) -> InlineSlot:
             slots.append(InlineSlot(worker, Runner(target, worker).run_any, wake))
             return slots[0]
 
-        dispatcher = Dispatcher(self._site(target), make_slot)
+        dispatcher = Dispatcher(self._site(target), make_slot, journal)
         thread = threading.Thread(target=dispatcher.run, name=f"qw-{self.worker_name}", daemon=True)
-        threading.Thread(target=self._await_shutdown, args=(dispatcher,), name="qw-shutdown", daemon=True).start()
-        with _stopping_signals(self.shutdown):
-            thread.start()
-            try:
-                slots[0].serve()
-            finally:
+        with self._changing:
+            self._dispatcher = dispatcher
+            if self._told_to_stop:
+                dispatcher.stop(FOREVER)
+        thread.start()
+        try:
+            slots[0].serve()
+        finally:
+            if not dispatcher.is_struck:
                 dispatcher.stop(0)
-                thread.join()
+            thread.join()
+        return dispatcher
 
     def shutdown(self) -> None:
         """Let the job that runs end, and then the worker; in the worker's process or in the one that started it."""
         self._stop_writer.send_bytes(b"stop")
 
-    def _await_shutdown(self, dispatcher: Dispatcher) -> None:
+    def _await_shutdown(self) -> None:
         self._stop_reader.poll(None)
-        dispatcher.stop(grace=FOREVER)
+        with self._changing:
+            self._told_to_stop = True
+            if self._dispatcher is not None:
+                self._dispatcher.stop(grace=FOREVER)
 
     def _site(self, target: Target) -> Site:
         pool = self._client.connection_pool

@@ -9,7 +9,7 @@ import attrs
 import pytest
 import redis
 
-from qw.scripts import Adopt, Content, Plan
+from qw.scripts import Adopt, Beaten, Content, Plan
 from tests.support.keyspace import snapshot
 from tests.support.scripts import (
     ALIVE,
@@ -121,10 +121,12 @@ def test_register(row: Row, namespace: str | None, plain: redis.Redis) -> None:
 @pytest.mark.parametrize("namespace", [None, "orders"])
 @pytest.mark.parametrize("row", BEAT, ids=str)
 def test_beat(row: Row, namespace: str | None, plain: redis.Redis) -> None:
-    """A beat raises the counter of a start that is known, and brings back no other."""
+    """A beat raises the counter of a start that is known, brings back no other, and tells what all of them show."""
     seed(plain, under(namespace, row.before))
+    reply = run(plain, scripts(namespace).beat())
 
-    assert run(plain, scripts(namespace).beat()) == row.returns
+    assert (reply.status, reply.lengths) == row.returns
+    assert reply.beats == (row.after["all:beats"] if reply.status == "ok" else {})
     assert snapshot(plain) == under(namespace, row.after)
 
 
@@ -207,6 +209,6 @@ def test_any_number_of_workers(names: Sequence[str], plain: redis.Redis) -> None
     made = scripts(workers=tuple(names))
     status = run(plain, made.register())
 
-    assert (status, run(plain, made.beat())) == ("ok", ("ok", [0] * len(names)))
+    assert (status, run(plain, made.beat())) == ("ok", Beaten("ok", {"web.s1": "2"}, [0] * len(names)))
     assert snapshot(plain).get("web:workers", set()) == set(names)
     assert (run(plain, made.leave()), snapshot(plain)) == (0, {})

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from redis.exceptions import ResponseError
 
 from qw.keys import Keys, to_str
-from qw.scripts import Adopt, Call, Content, Plan
+from qw.scripts import Adopt, Beaten, Call, Content, Plan
 from tests.support.keyspace import expiring, snapshot
 from tests.support.scripts import (
     ALIVE,
@@ -287,6 +287,6 @@ def test_starts_come_and_go_when_redis_is_full(fill: Callable[[Space], None], pl
     fill({**jobs("a", **WEB), MINE: ["a"]})
     register, beat, leave = scripts().register(), scripts().beat(), scripts().leave()
 
-    assert (run(plain, register), run(plain, beat)) == ("ok", ("ok", [1, 0, 0]))
+    assert (run(plain, register), run(plain, beat)) == ("ok", Beaten("ok", {"web.s1": "2"}, [1, 0, 0]))
     assert run(plain, leave) == 1
     assert snapshot(plain) == {**jobs("a", **WEB), "web:jobs": ["a"], **RELEASED_1}

@@ -16,6 +16,7 @@ PUBLIC = [
     "BadJSON",
     "BadName",
     "Client",
+    "CrashLoop",
     "EmbeddedError",
     "Job",
     "JobError",

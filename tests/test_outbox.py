@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import attrs
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -12,8 +13,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from qw.dispatcher.outbox import Outbox
 from qw.scripts import Adopt, Content, Plan
-
-NOBODY: Final[frozenset[str]] = frozenset()
 
 
 def content(job_id: str, worker: str = "w1") -> Content:
@@ -36,7 +35,7 @@ def sent(outbox: Outbox) -> Plan:
     return outbox.plan([], [])
 
 
-FULL: Final = Plan([("w1", ["a"])], [content("b")], [("w2", ["c", "d"])], [], [])
+FULL: Final = Plan([("w1", ["a"])], [content("b")], [("w2", ["c", "d"])], [], [], 1)
 
 
 def test_empty() -> None:
@@ -45,7 +44,7 @@ def test_empty() -> None:
     assert (bool(outbox), outbox.empty, outbox.ids("w1")) == (False, True, [])
 
     assert sent(outbox) == Plan([], [], [], [], [])
-    assert outbox.confirmed(NOBODY) == NOBODY
+    outbox.confirmed()
     outbox.lost()
     assert (bool(outbox), outbox.empty) == (False, True)
 
@@ -55,7 +54,7 @@ def test_sends_what_was_said(outbox: Outbox) -> None:
     adopt, want = [Adopt("w1", [], {}, "")], [("w2", 3)]
 
     assert outbox
-    assert outbox.plan(adopt, want) == Plan(FULL.done, FULL.contents, FULL.release, adopt, want)
+    assert outbox.plan(adopt, want) == attrs.evolve(FULL, adopt=adopt, want=want)
     assert not outbox
     assert sent(outbox) == Plan([], [], [], [], [])
 
@@ -80,27 +79,26 @@ def test_in_hand_until_confirmed(outbox: Outbox) -> None:
     outbox.done("w1", "e")
     assert (sorted(outbox.ids("w1")), outbox.ids("w2"), outbox.empty) == (["a", "b", "e"], ["c", "d"], False)
 
-    outbox.confirmed(NOBODY)
+    outbox.confirmed()
     assert (outbox.ids("w1"), outbox.ids("w2"), outbox.empty) == (["e"], [], False)
 
     sent(outbox)
-    outbox.confirmed(NOBODY)
+    outbox.confirmed()
     assert outbox.empty
 
 
 def test_what_was_lost_goes_again(outbox: Outbox) -> None:
-    """Without an answer everything is sent again, before what was said meanwhile."""
+    """Without an answer the same goes again under the same number, and what was said meanwhile after it."""
     sent(outbox)
     outbox.done("w1", "e")
-    outbox.done("w3", "f")
-    outbox.content(content("g"))
     outbox.release("w2", ["h"])
     outbox.lost()
 
-    assert (sorted(outbox.ids("w1")), outbox.ids("w2")) == (["a", "b", "e", "g"], ["c", "d", "h"])
-    assert sent(outbox) == Plan(
-        [("w1", ["a", "e"]), ("w3", ["f"])], [content("b"), content("g")], [("w2", ["c", "d", "h"])], [], []
-    )
+    assert outbox
+    assert (sorted(outbox.ids("w1")), outbox.ids("w2")) == (["a", "b", "e"], ["c", "d", "h"])
+    assert sent(outbox) == FULL
+    outbox.confirmed()
+    assert sent(outbox) == Plan([("w1", ["e"])], [], [("w2", ["h"])], [], [], 2)
 
 
 def test_what_was_lost_twice_goes_a_third_time(outbox: Outbox) -> None:
@@ -112,45 +110,11 @@ def test_what_was_lost_twice_goes_a_third_time(outbox: Outbox) -> None:
     assert sent(outbox) == FULL
 
 
-def test_refused_means_taken_away(outbox: Outbox) -> None:
-    """An outcome that Redis refuses at its first try came too late, and that is told."""
-    sent(outbox)
-
-    assert outbox.confirmed(frozenset(("a", "d"))) == {"a", "d"}
-    assert outbox.empty
-
-
-def test_refused_the_second_time_means_known(outbox: Outbox) -> None:
-    """What is sent again after a lost reply may be refused because it was applied: nobody is told."""
-    sent(outbox)
-    outbox.lost()
+def test_only_outcomes_are_numbered(outbox: Outbox) -> None:
+    """An exchange that only asks has no number, and uses none up."""
+    assert [sent(outbox).number, sent(outbox).number] == [1, 0]
     outbox.done("w1", "e")
-    sent(outbox)
-
-    assert outbox.confirmed(frozenset("abcde")) == {"e"}
-
-
-def test_known_once(outbox: Outbox) -> None:
-    """A later job with the same id, refused at its first try, is told of again."""
-    sent(outbox)
-    outbox.lost()
-    sent(outbox)
-    outbox.confirmed(frozenset("a"))
-    outbox.done("w1", "a")
-    sent(outbox)
-
-    assert outbox.confirmed(frozenset("a")) == {"a"}
-
-
-def test_unsure_stays_unsure(outbox: Outbox) -> None:
-    """Lost twice, an id that may have been applied by the first try is known at the third."""
-    sent(outbox)
-    outbox.lost()
-    sent(outbox)
-    outbox.lost()
-    sent(outbox)
-
-    assert outbox.confirmed(frozenset("abcd")) == NOBODY
+    assert sent(outbox).number == 2
 
 
 class Deliveries(RuleBasedStateMachine):
@@ -162,6 +126,8 @@ class Deliveries(RuleBasedStateMachine):
         self.said: set[str] = set()
         self.applied: set[str] = set()
         self.on_the_way: Plan | None = None
+        #: The last number that Redis has applied.
+        self.number = 0
 
     @rule(kind=st.sampled_from(["done", "content", "release"]), worker=st.sampled_from(["w1", "w2"]))
     def say(self, kind: str, worker: str) -> None:
@@ -184,9 +150,9 @@ class Deliveries(RuleBasedStateMachine):
     @precondition(lambda self: self.on_the_way is not None)
     @rule()
     def answer(self) -> None:
-        """Let Redis apply it, refuse what it has applied before, and answer."""
-        refused = self._apply()
-        assert self.outbox.confirmed(refused) == NOBODY
+        """Let Redis apply it, unless it has that number already, and answer."""
+        self._apply()
+        self.outbox.confirmed()
 
     @precondition(lambda self: self.on_the_way is not None)
     @rule(arrived=st.booleans())
@@ -197,13 +163,15 @@ class Deliveries(RuleBasedStateMachine):
         self.on_the_way = None
         self.outbox.lost()
 
-    def _apply(self) -> frozenset[str]:
-        ids = _ids(self.on_the_way)
-        assert len(ids) == len(set(ids)), "an outcome twice in one exchange"
-        refused = self.applied.intersection(ids)
+    def _apply(self) -> None:
+        plan, self.on_the_way = self.on_the_way, None
+        assert plan is not None
+        if plan.number == self.number:
+            return
+        self.number = plan.number
+        ids = _ids(plan)
+        assert not self.applied.intersection(ids), "an outcome under two numbers"
         self.applied.update(ids)
-        self.on_the_way = None
-        return frozenset(refused)
 
     @invariant()
     def nothing_is_forgotten(self) -> None:
@@ -213,9 +181,7 @@ class Deliveries(RuleBasedStateMachine):
         assert self.outbox.empty == (not held)
 
 
-def _ids(plan: Plan | None) -> Sequence[str]:
-    if plan is None:
-        return ()
+def _ids(plan: Plan) -> Sequence[str]:
     listed = [job_id for _, ids in (*plan.done, *plan.release) for job_id in ids]
     return [*listed, *(one.job_id for one in plan.contents)]
 

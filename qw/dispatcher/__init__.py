@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from qw.dispatcher._dispatcher import Dispatcher
-from qw.dispatcher.journal import Totals
+from qw.dispatcher.journal import Journal, Totals
+from qw.dispatcher.liveness import LEASE
 from qw.dispatcher.site import Site
 
-__all__ = ["Dispatcher", "Site", "Totals"]
+__all__ = ["LEASE", "Dispatcher", "Journal", "Site", "Totals"]

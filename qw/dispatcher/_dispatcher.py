@@ -17,23 +17,26 @@ import select
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from redis.exceptions import ResponseError
 
 from qw.dispatcher.adoptions import Adoptions
 from qw.dispatcher.crew import Crew
 from qw.dispatcher.departure import LAST_WORDS, Departure
+from qw.dispatcher.exchanges import Exchanges
 from qw.dispatcher.journal import Journal, crash_outcome
-from qw.dispatcher.outbox import Outbox
-from qw.dispatcher.pace import Pace
 from qw.dispatcher.presence import Presence
-from qw.dispatcher.refusals import Refusals
 from qw.dispatcher.session import Session
 from qw.dispatcher.site import Site
 from qw.dispatcher.wake import Wake
+from qw.errors import CrashLoop
 from qw.logs import say
-from qw.scripts import DispatcherScripts, Exchanged
-from qw.slots import Outcome, Slot
+from qw.scripts import DispatcherScripts, Rescued
+from qw.slots import Slot
+
+#: Where to look for the reason of a crash loop.
+WHY: Final = "see what they print, and whether the target's module can be imported in a new process"
 
 
 class Dispatcher:
@@ -43,30 +46,33 @@ class Dispatcher:
     1. It gathers what slots report, and sends it with the next exchange.
     2. It fetches jobs for the slots that have room, and knocks for the idle ones.
     3. It takes back what waits too long, and replaces slots that die.
-    4. It beats.
+    4. It beats, and sees to the jobs of those that do not beat any more.
     5. It leaves in good order: nothing of it stays in Redis.
 
-    `run` is the loop; `quiet` and `stop` may be called from any thread.
+    `run` is the loop; `quiet` and `stop` may be called from any thread. A journal that another start has begun
+    is gone on with.
     """
 
-    def __init__(self, site: Site, make_slot: Callable[[str, Callable[[], None]], Slot]) -> None:
+    def __init__(
+        self, site: Site, make_slot: Callable[[str, Callable[[], None]], Slot], journal: Journal | None = None
+    ) -> None:
         self._site = site
         self._wake = Wake()
         #: What has been done so far.
-        self.journal = Journal(site.logger)
-        self._outbox = Outbox()
-        self._pace = Pace()
+        self.journal = journal or Journal(site.logger)
+        #: Set when the loop has ended because this start was taken for dead: another one may take its place.
+        self.is_struck = False
+        self._hopeless = False
         self._scripts = DispatcherScripts(site.keys, site.manager, site.start, site.workers)
         self._session = Session(site.connect, site.keys, site.manager, self, self._wake.ring, site.logger, site.block)
         self._crew = Crew(site.workers, lambda worker: make_slot(worker, self._wake.ring))
         self._adoptions = Adoptions(site.workers, site.manager, self._is_free)
-        self._in_flight = False
-        #: Who was to get jobs with the exchange in flight.
-        self._asked: list[str] = []
-        self._refusals = Refusals(site.logger)
-        self._dry = False
+        main = self._session.main
+        self._presence = Presence(main, self._scripts, f"{site.manager}.{site.start}", site.lease, self)
+        self._exchanges = Exchanges(
+            main, self._scripts, self._crew, self._adoptions, self.journal, self._presence.standing, self.refused
+        )
         self._ready = threading.Event()
-        self._presence = Presence(self._session.main, self._scripts, self, site.logger)
         self._departure = Departure(self._session, self._crew, self._scripts.leave, site.logger)
 
     # -- from any thread ----------------------------------------------------------------------------
@@ -98,40 +104,46 @@ class Dispatcher:
     # -- the loop -----------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Do all of the above until stopped."""
+        """Do all of the above until stopped. Raises `CrashLoop` when the slots are not fit to live."""
         try:
+            self._presence.open()
             self._session.open()
             while not self._departure.left:
-                now = time.monotonic()
-                self._session.settle()
-                self._session.mind(now)
-                self._gather(now)
-                self._mind_slots(now)
-                self._mind_end(now)
-                self._exchange(now)
-                self._presence.beat(now)
-                self._knock(now)
-                self._wait(now)
+                self._once(time.monotonic())
         finally:
             self._session.close()
             # What was cut off already has had its time.
             self._crew.end(0.0 if self._departure.killed else LAST_WORDS)
-            self.journal.end(self._departure.given_back)
+            if not self.is_struck:
+                self.journal.end(self._departure.given_back)
+            self._presence.close()
             self._wake.close()
             self._ready.set()
+        if self._hopeless:
+            raise CrashLoop(f"the worker processes of {self._site.manager} die at their start, again and again: {WHY}")
+
+    def _once(self, now: float) -> None:
+        self._session.settle()
+        self._session.mind(now)
+        self._presence.awake(now)
+        self._gather(now)
+        self._mind_slots(now)
+        self._mind_end(now)
+        if not self._departure.leaving:
+            if self._presence.known:
+                self._exchanges.mind(now)
+            self._presence.mind(now)
+        self._knock(now)
+        self._wait(now)
 
     def _gather(self, now: float) -> None:
         if self._departure.killed:
             return  # what a thread that was left behind still reports is nobody's any more
         for worker, reports in self._crew.reports(now):
-            self._pace.note(report[0] for _, _, report in reports)
+            self._exchanges.pace.note(report[0] for _, _, report in reports)
             for job_id, line, report in reports:
                 self.journal.job(worker, job_id, line, report)
-                self._note(worker, job_id, report[1])
-
-    def _note(self, worker: str, job_id: str, outcome: Outcome | None) -> None:
-        self._adoptions.ended(job_id)
-        self._outbox.ended(worker, job_id, outcome)
+                self._exchanges.ended(worker, job_id, report[1])
 
     def _mind_slots(self, now: float) -> None:
         if self._departure.killed:
@@ -139,66 +151,21 @@ class Dispatcher:
         for worker, ran, others in self._crew.died(now):
             self.journal.crashed(worker, ran)
             if ran is not None:
-                self._note(worker, ran, crash_outcome(worker))
-                self._dry = False  # it may come back
-            self._release(worker, others)
+                self._exchanges.ended(worker, ran, crash_outcome(worker))
+                self._exchanges.dry = False  # it may come back
+            self._exchanges.release(worker, others)
+        if self._crew.hopeless and not self._departure.is_quiet:
+            self._hopeless = True
+            self._departure.stop(now + LAST_WORDS)
         if not self._departure.is_quiet:
             self._crew.revive(now)
         for worker, ids in self._crew.overdue(now):
-            self._release(worker, ids)
-
-    def _release(self, worker: str, ids: Sequence[str]) -> None:
-        if others := self._adoptions.for_others(worker, ids):
-            self.journal.released(worker, others)
-            self._outbox.release(worker, others)
-            self._dry = False
-
-    def _exchange(self, now: float) -> None:
-        if self._must_wait(now) or self._departure.leaving:
-            return
-        want = [] if self._departure.is_quiet else self._wants()
-        if not self._outbox and not self._adoptions and (self._dry or not want):
-            return
-        plan = self._outbox.plan(self._adoptions.plan(self._in_hand), want)
-        self._in_flight, self._asked = True, [worker for worker, _ in want]
-        self._session.main.call(self._scripts.exchange(plan), self._exchanged)
-
-    def _must_wait(self, now: float) -> bool:
-        return self._in_flight or not self._presence.known or now < self._refusals.until
+            self._exchanges.release(worker, ids)
 
     def _is_free(self, worker: str) -> bool:
         return self._crew[worker].idle and not self._session.may_move_to(worker)
 
-    def _wants(self) -> list[tuple[str, int]]:
-        wants = self._crew.wants(self._pace.depth())
-        return [(worker, count) for worker, count in wants if not self._adoptions.reserved(worker)]
-
-    def _in_hand(self, worker: str) -> list[str]:
-        return [job_id for job_id, _ in self._crew[worker].held] + self._outbox.ids(worker)
-
-    def _exchanged(self, reply: Exchanged | ResponseError) -> None:
-        self._in_flight = False
-        if isinstance(reply, ResponseError):
-            self._lost()
-            self.refused(reply)
-            return
-        self._refusals.over()
-        if not self._presence.standing(reply.status):
-            return
-        knocked = self._adoptions.done(() if self._departure.is_quiet else reply.batches)
-        self.journal.clock(reply.now)
-        self.journal.refused(self._outbox.confirmed(reply.refused))
-        self.journal.dropped(reply.dropped)
-        now = time.monotonic()
-        for batch in reply.batches:
-            worker = self._crew[batch.worker]
-            if self._departure.is_quiet or not worker.slot.alive:
-                self._release(batch.worker, batch.ids)
-                continue
-            worker.hand(batch, now, knocked=batch.worker in knocked, keep_lines=self.journal.keeps_lines)
-        if self._asked:
-            self._dry = not reply.more
-        self._asked = []
+    # -- what the connections tell ------------------------------------------------------------------
 
     def main_up(self) -> None:
         """Register."""
@@ -206,7 +173,7 @@ class Dispatcher:
 
     def enrolled(self) -> None:
         """Go on, and look for what a lost reply may have left in the workers' lists."""
-        self._dry = False
+        self._exchanges.dry = False
         self.look(None)
         if not self._ready.is_set():
             self._ready.set()
@@ -215,36 +182,34 @@ class Dispatcher:
     def counted(self, lengths: Sequence[int]) -> None:
         """Look into the lists that hold more than is in hand."""
         for state, length in zip(self._crew, lengths, strict=False):
-            if length > len(self._in_hand(state.name)):
+            if length > len(self._exchanges.in_hand(state.name)):
                 self.look(state.name)
 
+    def rescued(self, start: str, what: Rescued) -> None:
+        """Tell of jobs of a dead start that went back to the queues, and ask for them."""
+        self.journal.rescued(start, what)
+        self._exchanges.dry = False
+
     def struck(self) -> None:
-        """End at once: another one has these jobs now."""
+        """End at once, and what runs with it: another one has these jobs now."""
         say(self._site.logger, logging.ERROR, "struck", start=self._site.start)
-        self._departure.left = True
+        self.is_struck = self._departure.left = self._departure.killed = True
+        self._crew.kill()
 
     def main_down(self) -> None:
         """Keep what had no answer; it goes again."""
-        self._lost()
-        self._in_flight = False
+        self._exchanges.lost()
         self._presence.gone()
-
-    def _lost(self) -> None:
-        self._outbox.lost()
-        self._adoptions.lost()
-        for worker in self._asked:
-            self._adoptions.claimed(worker, "")
-        self._asked = []
 
     def refused(self, error: ResponseError) -> None:
         """Try again in a while: Redis is full, read-only, loading, or does not permit it."""
-        self._refusals.note(error)
+        self._exchanges.refusals.note(error)
         if str(error).startswith("READONLY"):
             self._session.main.lose(error)  # the name may lead to another server by now
 
     def knock_refused(self) -> None:
         """Ask: nothing else tells now whether there is a job."""
-        self._dry = False
+        self._exchanges.dry = False
 
     def knocked(self, worker: str, job_id: str, queue: str) -> None:
         """Adopt what was moved to a worker."""
@@ -263,18 +228,17 @@ class Dispatcher:
     def _knock(self, now: float) -> None:
         if self._departure.is_quiet:
             return
-        self._session.free_knocks(self._takes_anything, now)
-        if self._dry and not self._adoptions and not self._must_wait(now):
-            self._session.knock([worker for worker in self._crew.idle() if self._takes_anything(worker)])
-
-    def _takes_anything(self, worker: str) -> bool:
-        return self._crew[worker].idle and not self._adoptions.reserved(worker)
+        takes = self._exchanges.takes_anything
+        self._session.free_knocks(takes, now)
+        if self._presence.known and self._exchanges.may_knock(now):
+            self._session.knock([worker for worker in self._crew.idle() if takes(worker)])
 
     def _mind_end(self, now: float) -> None:
-        at_rest = self._crew.resting and self._outbox.empty and not self._in_flight and not self._adoptions
-        if self._site.burst and not self._departure.is_quiet and self._dry and at_rest:
+        at_rest = self._crew.resting and self._exchanges.at_rest
+        if self._site.burst and not self._departure.is_quiet and self._exchanges.may_knock(now) and at_rest:
             self._departure.stop(now + LAST_WORDS)
-        self._departure.mind(now, at_rest=at_rest, release=self._release)
+        self._exchanges.quiet = self._departure.is_quiet
+        self._departure.mind(now, at_rest=at_rest, release=self._exchanges.release)
 
     # -- the one place that waits -------------------------------------------------------------------
 
@@ -293,8 +257,6 @@ class Dispatcher:
 
     def _due(self, now: float) -> float:
         """When something has to be looked at, whatever comes in."""
-        times = [now + 1.0, self._presence.due, self._session.knocks_due()]
-        times += [self._departure.due(now), self._crew.due(now)]
-        if self._refusals.until > now:
-            times.append(self._refusals.until)
-        return min(times)
+        # Often enough to tell a pause of this process by.
+        times = [now + min(1.0, self._site.lease / 6), self._presence.due(), self._session.knocks_due()]
+        return min(*times, self._departure.due(now), self._crew.due(now), self._exchanges.due(now))

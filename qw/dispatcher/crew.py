@@ -15,6 +15,8 @@ from qw.slots import Report, Slot
 #: Seconds between the deaths of a slot that never gets to report: doubled each time, up to the longest.
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 30.0
+#: So many deaths in a row right after their birth are no accident: nothing runs here.
+HOPELESS: Final = 7
 #: Seconds for the system to clear up after processes that were killed.
 KILLED: Final = 0.5
 
@@ -41,6 +43,11 @@ class Crew:
     def resting(self) -> bool:
         """Whether no worker holds a job."""
         return not any(state.held for state in self)
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether some worker's slot dies again and again at its birth."""
+        return any(state.stillborn >= HOPELESS for state in self)
 
     def idle(self) -> list[str]:
         """Return the names of those for whom a job would start at once."""

@@ -11,6 +11,7 @@ import attrs
 
 from qw.keys import to_str
 from qw.logs import say
+from qw.scripts import Rescued
 from qw.slots import Outcome, Report
 
 
@@ -21,6 +22,8 @@ class Totals:
     finished: int = 0
     buried: int = 0
     crashed: int = 0
+    retried: int = 0
+    rescued: int = 0
     dropped: int = 0
     released: int = 0
     seconds: float = 0.0
@@ -56,6 +59,11 @@ class Journal:
             self.totals.finished += 1
             if line:
                 say(self.logger, logging.INFO, "finish", **self._about(worker, job_id, line, seconds))
+        elif outcome.kind == "retry":
+            self.totals.retried += 1
+            about = self._about(worker, job_id, line, seconds)
+            error = outcome.fields.get("qw:error", "")
+            say(self.logger, logging.WARNING, "retry", **about, after=outcome.ttl, error=error)
         else:
             self.totals.buried += 1
             about = self._about(worker, job_id, line, seconds)
@@ -95,7 +103,14 @@ class Journal:
     def refused(self, ids: frozenset[str]) -> None:
         """Tell of outcomes that came too late: the job was taken away meanwhile."""
         for job_id in ids:
-            say(self.logger, logging.WARNING, "refused", job=job_id, why="it was taken away meanwhile")
+            why = "it was taken away meanwhile, or where it belongs is a key of another type"
+            say(self.logger, logging.WARNING, "refused", job=job_id, why=why)
+
+    def rescued(self, start: str, what: Rescued) -> None:
+        """Tell that jobs of a dead start went back to the queues."""
+        self.totals.rescued += what.rescued
+        self.totals.buried += what.buried
+        say(self.logger, logging.WARNING, "rescue", start=start, jobs=what.rescued, buried=what.buried)
 
     def released(self, worker: str, ids: Sequence[str]) -> None:
         """Tell that jobs go back to be run elsewhere."""

@@ -1,8 +1,9 @@
 """
 Outcomes on their way to Redis: gathered, sent with the next `exchange`, and kept until it has answered.
 
-An outcome whose reply was lost is sent again. Redis then finds its id no longer in the worker's list
-and says refused; of such an id that means *known*, and is not told to anybody.
+Each load of them has a number. One whose reply was lost is sent again as it was, alone and under its number:
+Redis keeps the last one that it has applied, and applies none twice. (To look for the ids in the workers'
+lists would not do: the same id may have been queued and claimed once more meanwhile.)
 """
 
 from __future__ import annotations
@@ -37,10 +38,13 @@ class Outbox:
     def __init__(self) -> None:
         self._next = _Load()
         self._sent = _Load()
-        self._unsure: frozenset[str] = frozenset()
+        #: Of the load that was sent last.
+        self._number = 0
+        #: Whether that load waits to be sent once more.
+        self._again = False
 
     def __bool__(self) -> bool:
-        return bool(self._next)
+        return self._again or bool(self._next)
 
     @property
     def empty(self) -> bool:
@@ -70,28 +74,19 @@ class Outbox:
         """Return the ids of a worker that are in the outbox."""
         return [*self._sent.ids(worker), *self._next.ids(worker)]
 
-    def plan(self, adopt: list[Adopt], want: list[tuple[str, int]]) -> Plan:
-        """Make the next exchange's plan of all that is gathered; it counts as sent."""
-        load, self._next = self._next, _Load()
-        self._sent = load
-        return Plan(list(load.done.items()), load.contents, list(load.release.items()), adopt, want)
+    def plan(self, adopt: list[Adopt], want: list[tuple[str, int]], *, rescued: bool = False) -> Plan:
+        """Make the next exchange's plan, of what had no answer, or else of all that is gathered; it counts as sent."""
+        if not self._again:
+            self._sent, self._next = self._next, _Load()
+            self._number += bool(self._sent)
+        self._again = False
+        load, number = self._sent, self._number if self._sent else 0
+        return Plan(list(load.done.items()), load.contents, list(load.release.items()), adopt, want, number, rescued)
 
-    def confirmed(self, refused: frozenset[str]) -> frozenset[str]:
-        """Forget what was sent; returns those of the refused that were really taken away meanwhile."""
+    def confirmed(self) -> None:
+        """Forget what was sent: Redis has applied it."""
         self._sent = _Load()
-        known, self._unsure = self._unsure, frozenset()
-        return refused - known
 
     def lost(self) -> None:
-        """Put back what was sent, before all that came later: no answer came, it goes again."""
-        load, later = self._sent, self._next
-        if not load:
-            return
-        everyone = {*load.done, *load.release, *(c.worker for c in load.contents)}
-        self._unsure = self._unsure.union(*(load.ids(worker) for worker in everyone))
-        for worker, ids in later.done.items():
-            load.done.setdefault(worker, []).extend(ids)
-        for worker, ids in later.release.items():
-            load.release.setdefault(worker, []).extend(ids)
-        load.contents += later.contents
-        self._next, self._sent = load, _Load()
+        """Keep what was sent, as it is: no answer came, it goes again under its number."""
+        self._again = bool(self._sent)

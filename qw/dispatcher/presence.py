@@ -1,21 +1,19 @@
-"""That a start of a manager is known in Redis, and known to be alive: it registers, and beats."""
+"""That a start of a manager is known in Redis, and known to be alive: it registers, beats, and looks who does not."""
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Protocol
 
 from redis.exceptions import ResponseError
 
 from qw.dispatcher.link import Link
+from qw.dispatcher.liveness import BEATS
 from qw.dispatcher.refusals import PAUSE
-from qw.scripts import DispatcherScripts, Status
-
-#: Seconds between two beats: a third of the lease.
-BEAT: Final = 5.0
+from qw.dispatcher.rescuer import Rescuer
+from qw.scripts import Beaten, DispatcherScripts, Rescued, Status
 
 
 class Registrant(Protocol):
@@ -30,6 +28,9 @@ class Registrant(Protocol):
     def refused(self, error: ResponseError) -> None:
         """Note that Redis does not take the registration now."""
 
+    def rescued(self, start: str, what: Rescued) -> None:
+        """Note that jobs of a dead start went back to the queues."""
+
     def struck(self) -> None:
         """End: it was taken for dead and struck off."""
 
@@ -39,37 +40,68 @@ class Presence:
     One start's place in Redis.
 
     1. It registers when the connection is there, and whenever Redis has forgotten it.
-    2. It beats.
-    3. It finds out when it was struck off.
+    2. It beats, and has the jobs of those that do not beat any more rescued.
+    3. It finds out when it was struck off itself.
     """
 
-    def __init__(self, main: Link, scripts: DispatcherScripts, who: Registrant, logger: logging.Logger) -> None:
+    def __init__(self, main: Link, scripts: DispatcherScripts, me: str, lease: float, who: Registrant) -> None:
         self._main = main
         self._scripts = scripts
         self._who = who
-        self._logger = logger
+        #: Seconds between two beats, and of a pause of this process after which it asks how it stands.
+        self._interval = lease / BEATS
+        self._rescuer = Rescuer(me, lease, main, scripts, self.standing, who.rescued)
         #: Whether Redis knows this start, as far as is known.
         self.known = False
         #: When it beats next, or registers if it is not known (`time.monotonic`).
-        self.due = math.inf
+        self._beat_at = math.inf
+        self._last_awake = math.inf
+
+    def open(self) -> None:
+        """Take the lock that tells others on this host that this start is alive; before it registers."""
+        self._rescuer.neighbours.open()
+
+    def close(self) -> None:
+        """Give up that lock."""
+        self._rescuer.neighbours.close()
+
+    def awake(self, now: float) -> None:
+        """
+        Note that the loop goes on. After a pause of more than a beat it registers before it does anything else.
+
+        This process was stopped, or starved. It may have been taken for dead meanwhile, and a BLMOVE that it arms
+        now would claim a job into a list at which nobody may look again.
+        """
+        if self.known and now - self._last_awake > self._interval:
+            self.known, self._beat_at = False, now
+        self._last_awake = now
 
     def gone(self) -> None:
         """Note that the connection is lost: the next one registers first of all."""
-        self.known, self.due = False, math.inf
+        self.known, self._beat_at = False, math.inf
+        self._rescuer.gone()
 
     def register(self) -> None:
         """Make this start known."""
         self._main.call(self._scripts.register(), self._enrolled)
 
-    def beat(self, now: float) -> None:
-        """Say alive, when it is time to."""
-        if now < self.due or not self._main.up:
+    def mind(self, now: float) -> None:
+        """Say alive, when it is time to; and see to the dead."""
+        if not self._main.up:
             return
-        self.due = now + BEAT
+        if self.known:
+            self._rescuer.mind(now)
+        if now < self._beat_at:
+            return
+        self._beat_at = now + self._interval
         if self.known:
             self._main.call(self._scripts.beat(), self._beaten)
         else:
             self.register()
+
+    def due(self) -> float:
+        """When `mind` wants to be called again."""
+        return min(self._beat_at, self._rescuer.due)
 
     def standing(self, status: Status) -> bool:
         """Act on how Redis sees this start; False when it may do nothing more."""
@@ -83,12 +115,13 @@ class Presence:
     def _enrolled(self, reply: Status | ResponseError) -> None:
         if isinstance(reply, ResponseError):
             self._who.refused(reply)
-            self.due = time.monotonic() + PAUSE
+            self._beat_at = time.monotonic() + PAUSE
         elif self.standing(reply):
             self.known = True
-            self.due = time.monotonic() + BEAT
+            self._beat_at = time.monotonic()  # to look at once at the others: one may have died long ago
             self._who.enrolled()
 
-    def _beaten(self, reply: tuple[Status, Sequence[int]] | ResponseError) -> None:
-        if not isinstance(reply, ResponseError) and self.standing(reply[0]):
-            self._who.counted(reply[1])
+    def _beaten(self, reply: Beaten | ResponseError) -> None:
+        if not isinstance(reply, ResponseError) and self.standing(reply.status):
+            self._rescuer.look(reply.beats)
+            self._who.counted(reply.lengths)

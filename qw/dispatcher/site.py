@@ -9,6 +9,7 @@ import attrs
 from redis.connection import AbstractConnection
 
 from qw.dispatcher.knocker import BLOCK
+from qw.dispatcher.liveness import LEASE
 from qw.keys import Keys
 
 
@@ -28,3 +29,5 @@ class Site:
     burst: bool = False
     #: Seconds that a knock blocks at a time; no longer than `BLOCK`.
     block: float = BLOCK
+    #: Seconds without a beat after which a start is dead: the same for all managers of one Redis.
+    lease: float = LEASE

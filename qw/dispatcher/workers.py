@@ -7,6 +7,7 @@ One worker as its dispatcher sees it: a name, a slot that computes, and the jobs
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -20,6 +21,8 @@ PATIENCE: Final = 0.020
 SHORT_PATIENCE: Final = 0.002
 #: Batches that a slot may have at a time: one to run, one to follow without a pause.
 MOST_BATCHES: Final = 2
+#: Seconds after its birth in which a slot that dies without running anything was not fit to live.
+YOUNG: Final = 1.0
 #: Seconds between two looks at a slot that has plenty to do.
 LOOK_AGAIN: Final = 0.001
 #: Jobs in hand from which on a slot counts as having plenty to do.
@@ -51,6 +54,9 @@ class WorkerState:
         #: How often in a row its slot died without a report, and when a dead one is replaced; 0: it lives.
         self.deaths = 0
         self.reborn_at = 0.0
+        #: How often in a row it died so soon after its birth that the birth is to blame.
+        self.stillborn = 0
+        self._born_at = time.monotonic()
 
     @property
     def idle(self) -> bool:
@@ -83,7 +89,7 @@ class WorkerState:
         if not reports:
             return []
         self.stuck = self._alone = False
-        self.deaths = 0
+        self.deaths = self.stillborn = 0
         held = self.held
         if len(reports) > len(held):
             # A target has forked and its child goes on as this slot, or has written to the channel.
@@ -125,6 +131,8 @@ class WorkerState:
         """Clear up after a dead slot: the id of the job that ran, and those that had not started, oldest first."""
         ran = self.slot.started() > self._reported
         self.slot.take_back()
+        young = not ran and time.monotonic() - self._born_at < YOUNG
+        self.stillborn = self.stillborn + 1 if young else 0
         ids = [job_id for job_id, _ in self.held]
         self.held.clear()
         self._batches.clear()
@@ -137,4 +145,5 @@ class WorkerState:
         slot = self._make_slot(self.name)
         slot.start()
         self.slot = slot
+        self._born_at = time.monotonic()
         self.reborn_at = 0.0

@@ -1,4 +1,4 @@
--- beat: say that a start of a manager is alive, and tell it how long the lists of its workers are.
+-- beat: say that a start of a manager is alive; tell it what all starts show, and how long its workers' lists are.
 --
 -- Guarantee: a start that is not registered, or struck off, is not brought back by this.
 --
@@ -8,18 +8,21 @@
 -- ARGV[3] prefix of every key
 -- ARGV[4...] names of the workers
 --
--- Output: {status, length, length, ...}; status as in exchange; the lengths in the order of the names
+-- Output: {status, beats, length, length, ...}; status as in exchange; beats: [start, what it shows, ...]; the lengths
+-- in the order of the names
 
 local beats = KEYS[1]
 local start, nothing, prefix = ARGV[1], ARGV[2], ARGV[3]
 
+--@include _beat
+
 local beat = redis.call('HGET', beats, start)
-if not beat then return {'missing'} end
-if string.sub(beat, 1, 6) == 'struck' then return {'struck'} end
+if not beat then return {'missing', {}} end
+if is_struck(beat) then return {'struck', {}} end
 
 redis.call('DEL', nothing)
-redis.call('HINCRBY', beats, start, 1)
-local out = {'ok'}
+redis.call('HSET', beats, start, raised(beat))
+local out = {'ok', redis.call('HGETALL', beats)}
 for i = 4, #ARGV do
   local length = redis.pcall('LLEN', prefix .. ARGV[i] .. ':jobs')
   out[#out + 1] = type(length) == 'number' and length or 0

@@ -6,43 +6,54 @@
 --
 -- Guarantee: a worker's list is its claim. An outcome or a release whose id is not in the list any
 -- more does nothing and is reported as refused; so is one that cannot go where it belongs, since another
--- program's key of another type is there. Every id stays in exactly one place throughout.
+-- program's key of another type is there. Every id stays in exactly one place throughout. Outcomes and releases carry
+-- a number: sent again after a lost reply, under the same number, they are applied once.
 -- Bounds: 1,000 jobs and 1 MiB of hashes a call; 256 KiB for one worker, a larger job alone.
 --
--- KEYS[1] all:beats        hash   <manager>.<start> -> counter, or the mark of one struck off
+-- KEYS[1] all:beats        hash   <manager>.<start> -> its beat, or the mark of one struck off
 -- KEYS[2] all:jobs         list
 -- KEYS[3] <manager>:jobs   list
 -- KEYS[4] all:dead         zset
 -- KEYS[5] all:stats        hash
+-- KEYS[6] all:scheduled    zset
 -- ARGV[1] prefix of every key ('' or '{namespace}:')
 -- ARGV[2] <manager>.<start>
 -- ARGV[3] <manager>:jobs as it stands in qw:queue, without the prefix
 -- ARGV[4] plan, JSON made of ids and names only:
 --         {"done": [[worker, [id, ...]], ...], "release": [[worker, [id, ...]], ...],
---          "adopt": [[worker, [id in hand, ...], {knocked id: its queue}, queue of others or null], ...], "want": [[worker, n], ...]}
+--          "adopt": [[worker, [id in hand, ...], {knocked id: its queue}, queue of others or null], ...], "want": [[worker, n], ...],
+--          "number": of this load of outcomes and releases, 0 without any,
+--          "rescued": whether a job that was rescued before is in hand: then no other such job is dealt}
 -- ARGV[5] how many crashes of its process bury a job
 -- ARGV[6...] outcomes with content, six each: kind, worker, id, seconds to keep the content in result:<id>,
---         the content (JSON), and the fields that a burial adds, as flat JSON of strings. Kinds: 'result';
---         'bury'; 'crash': count one, then bury, or give back when it was not one too many
+--         the content (JSON), and the fields that a burial or a retry adds, as flat JSON of strings. Kinds: 'result';
+--         'bury'; 'crash': count one, then bury, or give back when it was not one too many; 'retry': count a try, and
+--         schedule the next one in that many seconds
 --
--- Output: {status, now, refused, dropped, more, worker, ids, lines, worker, ids, lines, ...}
+-- Output: {status, now, refused, dropped, more, skipped, worker, ids, lines, worker, ids, lines, ...}
 --   status   'ok'; 'missing': not registered (any more), all done nevertheless; 'struck': struck off, nothing done
 --   now      Redis's clock, ms
 --   refused  JSON list of ids
 --   dropped  JSON list of [id, reason]; the reason 'buried: ...' says that it is in all:dead
---   more     1 when a queue still holds jobs, else 0
+--   more     1 when a queue still holds jobs that could be dealt, else 0
+--   skipped  how many jobs that were rescued before have to wait for the one in hand
 --   ids      JSON list; lines: one JSON line a job, in the same order: [field, value, ..., id], only strings
 
-local beats, all_jobs, manager_jobs, dead, stats = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local beats, all_jobs, manager_jobs, dead, stats, scheduled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local prefix, start, manager_queue, plan = ARGV[1], ARGV[2], ARGV[3], cjson.decode(ARGV[4])
 local most_crashes = tonumber(ARGV[5])
-local MOST_JOBS, MOST_BYTES, MOST_BYTES_WORKER = 1000, 1048576, 262144
+local MOST_JOBS, MOST_BYTES, MOST_BYTES_WORKER, MOST_LOOKED = 1000, 1048576, 262144, 2000
+
+--@include _beat
 
 local beat = redis.call('HGET', beats, start)
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-if beat and string.sub(beat, 1, 6) == 'struck' then
-  return {'struck', tostring(now), '[]', '[]', 0}
+if is_struck(beat) then return {'struck', tostring(now), '[]', '[]', 0, 0} end
+
+local counter, applied = parts_of(beat)
+if plan.number > 0 and plan.number == applied then
+  plan.done, plan.release, ARGV = {}, {}, {unpack(ARGV, 1, 5)}
 end
 
 -- A full Redis lets a script write that has deleted first, be it a key that is never there.
@@ -65,25 +76,21 @@ end
 --@include _hold
 --@include _queue_of
 
-local function publish_result(id, seconds, content)
-  local key = prefix .. 'result:' .. id
-  redis.call('DEL', key)
-  redis.call('LPUSH', key, content)
-  redis.call('PEXPIRE', key, math.min(math.floor(tonumber(seconds) * 1000), 1e15))
-end
+--@include _places
 
--- Each of these puts a job where it belongs, and says whether that worked: only then does it leave its list.
-local function give_back(id, what)
-  if type(redis.pcall('RPUSH', queue_of(id), id)) ~= 'number' then return false end
-  count(what, 1)
-  return true
-end
-
-local function bury(id, seconds, content, fields)
-  if type(redis.pcall('ZADD', dead, now, id)) ~= 'number' then return false end
-  redis.pcall('HSET', prefix .. 'job:' .. id, 'qw:dead_at', now, unpack(fields))
-  publish_result(id, seconds, content)
-  count('buried', 1)
+local function try_again(id, seconds, fields)
+  local key = prefix .. 'job:' .. id
+  local delay = math.min(tonumber(seconds) * 1000, 1e15)
+  if delay <= 0 then
+    if not give_back(id, 'retried') then return false end
+  elseif type(redis.pcall('ZADD', scheduled, math.floor(now + delay), id)) == 'number' then
+    count('retried', 1)
+  else
+    return false
+  end
+  -- A count that a foreign producer spoilt starts again.
+  if type(redis.pcall('HINCRBY', key, 'qw:tries', 1)) ~= 'number' then redis.pcall('HSET', key, 'qw:tries', 1) end
+  redis.pcall('HSET', key, unpack(fields))
   return true
 end
 
@@ -95,6 +102,7 @@ local function settle(kind, id, seconds, content, fields)
     return true
   end
   if redis.call('EXISTS', key) == 0 then return true end
+  if kind == 'retry' then return try_again(id, seconds, cjson.decode(fields)) end
   local crashes = kind == 'crash' and redis.pcall('HINCRBY', key, 'qw:crashes', 1)
   if type(crashes) == 'number' and crashes < most_crashes then return give_back(id, 'crashed') end
   return bury(id, seconds, content, cjson.decode(fields))
@@ -129,6 +137,10 @@ for i = 1, #plan.release do
     if give_back(held[k], 'released') then given[#given + 1] = held[k] else refused[#refused + 1] = held[k] end
   end
   strike(list, given, at_the_end and #given == #held)
+end
+
+if plan.number > 0 and beat then
+  redis.call('HSET', beats, start, beat_of(counter, plan.number))
 end
 
 --@include _has
@@ -179,6 +191,31 @@ local function give(mine, id, line)
   jobs = jobs + 1
 end
 
+-- At most one job that was rescued before is in hand: should it take this manager along as well, it took no other such
+-- job, and each of those that are innocent has been there once at most.
+local rescued_in_hand, skipped = plan.rescued, 0
+local function must_wait(line)
+  local rescued = string.find(line, '"qw:rescues"', 1, true)
+  if rescued and rescued_in_hand then
+    skipped = skipped + 1
+    return true
+  end
+  rescued_in_hand = rescued_in_hand or rescued ~= nil
+  return false
+end
+
+local function adopt(worker, list, id, queue, unsure)
+  local line, why = read(id, queue, unsure)
+  if not line then
+    redis.call('LREM', list, -1, id)
+    drop(id, why)
+  elseif not must_wait(line) then
+    give(share_of(worker), id, line)
+  elseif give_back(id, 'released') then
+    redis.call('LREM', list, -1, id)
+  end
+end
+
 for i = 1, #plan.adopt do
   local worker, held, knocked, others = unpack(plan.adopt[i])
   local list, in_hand = list_of(worker), {}
@@ -188,13 +225,7 @@ for i = 1, #plan.adopt do
     local id = found[k]
     if (knocked[id] or others ~= cjson.null) and not in_hand[id] and bytes < MOST_BYTES and jobs < MOST_JOBS then
       in_hand[id] = true
-      local line, why = read(id, knocked[id] or others, not knocked[id])
-      if line then
-        give(share_of(worker), id, line)
-      else
-        redis.call('LREM', list, -1, id)
-        drop(id, why)
-      end
+      adopt(worker, list, id, knocked[id] or others, not knocked[id])
     end
   end
 end
@@ -208,55 +239,11 @@ for i = 1, #plan.want do
   if mine.room > 0 and (kind == 'list' or kind == 'none') then wanting[#wanting + 1] = mine end
 end
 
--- Deal the oldest jobs of a queue, one to each worker in turn, so that the oldest start first everywhere.
-local turn = 0
-local function next_taker(size, alone)
-  while #wanting > 0 do
-    turn = turn % #wanting + 1
-    local mine = wanting[turn]
-    if mine.room > 0 and (#mine.ids == 0 or not alone and mine.bytes + size <= MOST_BYTES_WORKER) then return mine end
-    table.remove(wanting, turn)
-    turn = turn - 1
-  end
-end
-
--- A job that a process or a manager has died of is alone in its batch: nothing else is thrown back if it does again.
-local function is_suspicious(line)
-  return string.find(line, '"qw:crashes"', 1, true) or string.find(line, '"qw:rescues"', 1, true)
-end
-
-local trims = {}
-local function deal(source, queue)
-  local left = redis.pcall('LLEN', source)
-  if type(left) == 'table' then return 0 end
-  local room = 0
-  for i = 1, #wanting do room = room + wanting[i].room end
-  local ask = math.min(room, left, MOST_JOBS - jobs)
-  if ask <= 0 then return left end
-  local found, taken = redis.call('LRANGE', source, -ask, -1), 0
-  for i = #found, 1, -1 do
-    if bytes >= MOST_BYTES then break end
-    local id = found[i]
-    local line, why = read(id, queue)
-    if line then
-      local alone = is_suspicious(line)
-      local mine = next_taker(#line, alone)
-      if not mine then break end
-      give(mine, id, line)
-      if alone then mine.room = 0 end
-    else
-      drop(id, why)
-    end
-    taken = taken + 1
-  end
-  if taken > 0 then trims[#trims + 1] = {source, taken} end
-  return left - taken
-end
+--@include _deal
 
 local more = 0
 if #plan.want > 0 then
-  more = deal(manager_jobs, manager_queue)
-  more = more + deal(all_jobs, nil)
+  more = deal(manager_jobs, manager_queue) + deal(all_jobs, nil)
 end
 
 for i = 1, #order do
@@ -273,10 +260,10 @@ for i = 1, #order do
 end
 
 -- Last of all, so that nothing is lost should Redis refuse one of the pushes.
-for i = 1, #trims do redis.call('LTRIM', trims[i][1], 0, -trims[i][2] - 1) end
+for i = 1, #trims do trim(unpack(trims[i])) end
 
 for what, n in pairs(counts) do
   redis.pcall('HINCRBY', stats, what, n)
 end
 
-return {beat and 'ok' or 'missing', tostring(now), json(refused), json(dropped), more > 0 and 1 or 0, unpack(out)}
+return {beat and 'ok' or 'missing', tostring(now), json(refused), json(dropped), more > 0 and 1 or 0, skipped, unpack(out)}

@@ -19,8 +19,9 @@
 local managers, beats, workers, all_jobs, stats = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local prefix, manager, start = ARGV[1], ARGV[2], ARGV[3]
 
-local beat = redis.call('HGET', beats, start)
-if beat and string.sub(beat, 1, 6) == 'struck' then return -1 end
+--@include _beat
+
+if is_struck(redis.call('HGET', beats, start)) then return -1 end
 
 -- A full Redis lets a script write that has deleted first, be it a key that is never there.
 redis.call('DEL', prefix .. 'qw:nothing')

@@ -16,11 +16,13 @@
 local managers, beats, workers = KEYS[1], KEYS[2], KEYS[3]
 local manager, start, nothing = ARGV[1], ARGV[2], ARGV[3]
 
+--@include _beat
+
 local beat = redis.call('HGET', beats, start)
-if beat and string.sub(beat, 1, 6) == 'struck' then return 'struck' end
+if is_struck(beat) then return 'struck' end
 
 redis.call('DEL', nothing)
-redis.call('HINCRBY', beats, start, 1)
+redis.call('HSET', beats, start, raised(beat))
 redis.call('SADD', managers, manager)
 redis.call('SADD', workers, unpack(ARGV, 4))
 return 'ok'

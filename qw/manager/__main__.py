@@ -22,6 +22,8 @@ Options:
   --mode=<mode>                Run the target in processes or in threads [default: processes]
   --burst                      Leave when the queues are empty
   --grace=<seconds>            Set how long running jobs may take to end when told to stop [default: 25]
+  --lease=<seconds>            Set after how long without a beat a manager counts as dead; the same for
+                               all managers of one Redis [default: 15]
   --log-format=<format>        Log as plain text or as json, one object a line [default: plain]
 
 The <target> is package.module:function or package.module.function, found from the working directory.
@@ -30,7 +32,7 @@ SIGTERM, SIGINT (Ctrl-C) and SIGHUP: what runs is finished, the rest stays queue
 at once; what was running stays in Redis, and is run again.
 
 Exit codes: 0 done, 1 another error, 2 usage, 3 the target cannot be used, 4 no Redis there, 5 wrong password,
-6 Redis too old, 7 no embedded server, 130 a second signal.
+6 Redis too old, 7 no embedded server, 10 worker processes die at their start, 130 a second signal.
 """  # noqa: E501 - the seed's usage, on one line as it was
 
 from __future__ import annotations
@@ -75,6 +77,7 @@ def _act(arguments: Arguments) -> None:
             start_method="forkserver",
             grace=grace,
             burst=arguments.given("--burst"),
+            lease=arguments.seconds("--lease"),
         )
         run_until_told(manager)
 

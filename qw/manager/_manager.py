@@ -5,43 +5,28 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
-import re
 import secrets
-import socket
 import threading
-import weakref
-from collections.abc import Callable
-from multiprocessing.context import BaseContext
 from types import TracebackType
-from typing import Final, Literal
+from typing import Final
 
 from qw.client import Client
 from qw.client.connect import dedicated
 from qw.client.reach import check, shown
-from qw.dispatcher import Dispatcher, Site, Totals
+from qw.dispatcher import LEASE, Dispatcher, Journal, Site, Totals
 from qw.errors import AlreadyStartedException, NotStartedException, RedisUnavailable, UsageError
 from qw.keys import check_name
+from qw.manager._exit import stop_at_exit
 from qw.manager._limits import check_descriptors
-from qw.slots import Slot, interrupts
-from qw.slots.process import ProcessSlot
-from qw.slots.task import EventLoop, TaskSlot
-from qw.slots.thread import ThreadSlot
+from qw.manager._making import Mode, StartMethod, default_name, make_client, preload, slot_maker
+from qw.manager._settings import Settings
+from qw.slots import interrupts
 from qw.target import J, Target, TargetLike
 
-Mode = Literal["processes", "threads"]
-StartMethod = Literal["fork", "forkserver", "spawn"]
-
-#: Seconds in which a manager that nobody stopped is gone when the interpreter exits.
-EXIT_GRACE: Final = 0.5
 #: Seconds until a manager that could start must have connected.
 READY: Final = 10.0
 #: Seconds that the connections of a dispatcher may take to connect, or to answer while they do.
 SOCKET_TIMEOUT: Final = 5.0
-
-
-def default_name() -> str:
-    """Return the host's name, as far as it can stand in a key."""
-    return re.sub(r"[\s\x00-\x1f\x7f-\x9f{}:]", "-", socket.gethostname()) or "manager"
 
 
 class Manager:
@@ -60,11 +45,13 @@ class Manager:
       `__main__` guard. "forkserver" and "spawn" are safe beside threads.
     - `grace`: seconds that running jobs get to end when the manager is stopped.
     - `burst`: stop when the queues are empty.
+    - `lease`: seconds without a beat after which others take this manager for dead, and rescue its jobs; the
+      same for all managers of one Redis.
 
     It installs no signal handlers. One that nobody stopped is stopped when the interpreter exits.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a setting of its own, most often left alone
         self,
         target: TargetLike[J],
         host: str = "localhost",
@@ -80,6 +67,7 @@ class Manager:
         start_method: StartMethod | None = None,
         grace: float = 25.0,
         burst: bool = False,
+        lease: float = LEASE,
     ) -> None:
         if mode not in ("processes", "threads"):
             raise UsageError(f"mode {mode!r}: use 'processes' or 'threads'")
@@ -88,20 +76,22 @@ class Manager:
         self.name = check_name(default_name() if name is None else name, "manager")
         self.mode: Mode = mode
         self.num_workers = num_workers or os.cpu_count() or 1
-        self.grace = grace
         #: The part of its workers' names that no other start shares; '' before `start`.
         self.start_id = ""
-        self._burst = burst
+        self._settings = Settings(grace=grace, burst=burst, lease=lease)
         self._context = multiprocessing.get_context(start_method or "fork")
         self._raw_target = target
         self._target: Target | None = None
-        self._client = client or _make_client(host, port, db, url, namespace)
+        self._client = client or make_client(host, port, db, url, namespace)
         self._dispatcher: Dispatcher | None = None
         self._thread: threading.Thread | None = None
         #: Set when the dispatcher has ended. Waited for instead of its thread: one that Ctrl-C interrupts in its
         #: `join` is taken for dead by Python before 3.13, and is joined at once from then on.
         self._over = threading.Event()
         self._error: BaseException | None = None
+        #: Held while one start takes the place of another: who tells the dispatcher something tells the right one.
+        self._changing = threading.RLock()
+        self._told_to_stop = self._told_to_be_quiet = False
         self._totals = Totals()
 
     @property
@@ -116,6 +106,11 @@ class Manager:
         """Names of the workers; none before `start`."""
         count = self.num_workers if self.start_id else 0
         return tuple(f"{self.name}.{self.start_id}.{n}" for n in range(count))
+
+    @property
+    def is_started(self) -> bool:
+        """Whether it runs: `start` was called, and it has not stopped since."""
+        return self._thread is not None
 
     @property
     def totals(self) -> Totals:
@@ -136,16 +131,20 @@ class Manager:
         if self.mode == "processes":
             check_descriptors(self.num_workers)
         check(self._client.connection_pool)
-        self.start_id = secrets.token_hex(4)
         if self._context.get_start_method() == "forkserver":
-            _preload(self._context, target)
-        self._dispatcher = dispatcher = Dispatcher(self._site(target), _slot_maker(self.mode, target, self._context))
+            preload(self._context, target)
+        self._told_to_stop = self._told_to_be_quiet = False
+        self._dispatcher = dispatcher = self._make_dispatcher(None)
         self._totals = dispatcher.journal.totals
         try:
             self._launch(dispatcher)
         except BaseException:  # no descriptors left, no Redis, Ctrl-C
             self._undo(dispatcher)
             raise
+
+    def _make_dispatcher(self, journal: Journal | None) -> Dispatcher:
+        self.start_id = secrets.token_hex(4)
+        return Dispatcher(self._site(self.target), slot_maker(self.mode, self.target, self._context), journal)
 
     def _launch(self, dispatcher: Dispatcher) -> None:
         dispatcher.start_slots()
@@ -165,15 +164,34 @@ class Manager:
         self._over.clear()
         self._thread = threading.Thread(target=self._dispatch, args=(dispatcher,), name=f"qw-{self.name}", daemon=True)
         self._thread.start()
-        _stop_at_exit(self)
+        stop_at_exit(self)
 
     def _dispatch(self, dispatcher: Dispatcher) -> None:
         try:
             dispatcher.run()
+            while dispatcher.is_struck:
+                dispatcher = self._start_over(dispatcher)
+                dispatcher.run()
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits for the end
             self._error = error
         finally:
             self._over.set()
+
+    def _start_over(self, struck: Dispatcher) -> Dispatcher:
+        """
+        Come back under a new start, with new slots: others have taken this one for dead.
+
+        Its process was stopped, starved or cut off for longer than the lease. What its slots did since is nobody's.
+        """
+        with self._changing:
+            dispatcher = self._make_dispatcher(struck.journal)
+            self._dispatcher = dispatcher
+            if self._told_to_stop:
+                dispatcher.stop(0)
+            if self._told_to_be_quiet:
+                dispatcher.quiet()
+            dispatcher.start_slots()
+        return dispatcher
 
     def _ended(self) -> None:
         self._thread = None
@@ -197,12 +215,15 @@ class Manager:
             connect=lambda: dedicated(pool, socket_timeout=SOCKET_TIMEOUT),
             logger=logging.getLogger("qw.manager"),
             about=about,
-            burst=self._burst,
+            burst=self._settings.burst,
+            lease=self._settings.lease,
         )
 
     def quiet(self) -> None:
         """Take no more jobs; those taken are run. Raises `NotStartedException`."""
-        self._running().quiet()
+        with self._changing:
+            self._told_to_be_quiet = True
+            self._running().quiet()
 
     def stop(self, grace: float | None = None) -> None:
         """
@@ -211,7 +232,10 @@ class Manager:
         A job that runs for longer than `grace` seconds (default: the manager's own) is cut off and given
         back as well. Raises `NotStartedException`.
         """
-        self._running().stop(self.grace if grace is None else grace)
+        with self._changing:
+            dispatcher = self._running()
+            self._told_to_stop = True
+            dispatcher.stop(self._settings.grace if grace is None else grace)
         self._over.wait()
         self._ended()
 
@@ -252,42 +276,3 @@ class Manager:
         """Stop, unless it has stopped already."""
         if self._thread is not None:
             self.stop()
-
-
-def _make_client(host: str, port: int, db: int, url: str | None, namespace: str | None) -> Client:
-    if url is not None:
-        return Client.from_url(url, namespace=namespace)
-    return Client(host, port, db, namespace=namespace)
-
-
-def _preload(context: BaseContext, target: Target) -> None:
-    """Have the fork server import the target once, for all slots; one that runs already stays as it is."""
-    module = target.name.partition(":")[0]
-    context.set_forkserver_preload(["qw.slots.preload", "qw.slots.child", *([] if module == "__main__" else [module])])
-
-
-def _slot_maker(mode: Mode, target: Target, context: BaseContext) -> Callable[[str, Callable[[], None]], Slot]:
-    """Return what makes the slot of a worker, by its name and what wakes the dispatcher."""
-    if mode == "processes":
-        return lambda worker, wake: ProcessSlot(worker, target, context, wake)
-    if not target.is_async:
-        return lambda worker, wake: ThreadSlot(worker, target, wake)
-    loop = EventLoop()
-    return lambda worker, wake: TaskSlot(worker, target, loop, wake)
-
-
-def _stop_at_exit(manager: Manager) -> None:
-    """
-    Have the manager stopped when the interpreter exits.
-
-    `atexit` comes too late: concurrent.futures joins its helper threads before that, and they wait for the
-    slots. So this asks for the same hook as concurrent.futures does, after it, and is called before it.
-    """
-    pid, reference = os.getpid(), weakref.ref(manager)
-
-    def stop() -> None:
-        left = reference()
-        if left is not None and left._thread is not None and os.getpid() == pid:  # noqa: SLF001 - a forked child keeps out
-            left.stop(EXIT_GRACE)
-
-    threading._register_atexit(stop)  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public one

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from qw.scripts._script import Call, Script
 from qw.scripts.client import ClientScripts
-from qw.scripts.dispatcher import Adopt, Batch, Content, DispatcherScripts, Exchanged, Plan, Status
+from qw.scripts.dispatcher import Adopt, Batch, Beaten, Content, DispatcherScripts, Exchanged, Plan, Rescued, Status
 
 __all__ = [
     "Adopt",
     "Batch",
+    "Beaten",
     "Call",
     "ClientScripts",
     "Content",
     "DispatcherScripts",
     "Exchanged",
     "Plan",
+    "Rescued",
     "Script",
     "Status",
 ]

@@ -1,4 +1,4 @@
-"""The scripts a dispatcher calls: `register`, `beat`, `exchange`, `leave`; one typed method for each."""
+"""The scripts a dispatcher calls: `register`, `beat`, `exchange`, `rescue`, `leave`; one typed method for each."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from qw.scripts._script import Call, Script
 
 #: A job whose process died this often is buried.
 MOST_CRASHES: Final = 3
+#: So is one that was in the hands of this many managers when they died.
+MOST_RESCUES: Final = 5
+#: Seconds for which `result:<id>` keeps the reason then.
+RESCUE_TTL: Final = 3600.0
 
 #: 'missing': Redis does not know this start (any more). 'struck': it was taken for dead and struck off.
 Status = Literal["ok", "missing", "struck"]
@@ -21,20 +25,21 @@ REGISTER: Final = Script.load("register")
 BEAT: Final = Script.load("beat")
 EXCHANGE: Final = Script.load("exchange")
 LEAVE: Final = Script.load("leave")
+RESCUE: Final = Script.load("rescue")
 
 
 @attrs.frozen
 class Content:
-    """An outcome that carries something: a result, or the reason why a job is buried, or would be."""
+    """An outcome that carries something: a result, or why a job is tried again or buried, or would be."""
 
-    kind: Literal["result", "bury", "crash"]
+    kind: Literal["result", "bury", "crash", "retry"]
     worker: str
     job_id: str
-    #: Seconds for which `result:<id>` keeps `body`.
+    #: Seconds for which `result:<id>` keeps `body`; of a retry, seconds until then.
     ttl: float
-    #: JSON: `{"result": ...}` or `{"error": ..., "traceback": ...}`
+    #: JSON: `{"result": ...}` or `{"error": ..., "traceback": ...}`; nothing for a retry.
     body: str
-    #: Fields added to the hash of a buried job.
+    #: Fields added to the hash of a job that is buried or tried again.
     fields: Mapping[str, str] = {}
 
 
@@ -59,6 +64,10 @@ class Plan:
     release: Sequence[tuple[str, Sequence[str]]] = ()
     adopt: Sequence[Adopt] = ()
     want: Sequence[tuple[str, int]] = ()
+    #: Of this load of outcomes and releases; the same when it is sent again. 0: there are none.
+    number: int = 0
+    #: Whether a job that was rescued before is in hand.
+    rescued: bool = False
 
 
 @attrs.frozen
@@ -80,9 +89,35 @@ class Exchanged:
     refused: frozenset[str]
     #: (id, reason) of ids that could not be read.
     dropped: Sequence[tuple[str, str]]
-    #: Whether a queue still holds jobs.
+    #: Whether a queue still holds jobs that could be dealt.
     more: bool
+    #: How many jobs that were rescued before wait for the one in hand.
+    skipped: int
     batches: Sequence[Batch]
+
+
+@attrs.frozen
+class Beaten:
+    """What `beat` answers."""
+
+    status: Status
+    #: Every start `<manager>.<start>` → what it shows.
+    beats: Mapping[str, str]
+    #: How many ids the list of each worker holds, in the order of the workers.
+    lengths: Sequence[int]
+
+
+@attrs.frozen
+class Rescued:
+    """What `rescue` answers; `alive`: it was not dead, or is another's to sweep."""
+
+    status: Literal["ok", "alive", "struck"]
+    rescued: int
+    buried: int
+    #: Whether there is more to sweep.
+    more: bool
+    #: What the start shows now.
+    mark: str
 
 
 def dump(value: object) -> bytes:
@@ -113,25 +148,35 @@ class DispatcherScripts:
         keys = (self._keys.all_managers, self._keys.all_beats, self._set)
         return Call(REGISTER, keys, (self._manager, self._start, self._nothing, *self._workers), _status)
 
-    def beat(self) -> Call[tuple[Status, Sequence[int]]]:
-        """Say alive; returns how many ids the list of each worker holds."""
+    def beat(self) -> Call[Beaten]:
+        """Say alive; returns what all starts show, and how many ids the list of each worker holds."""
         args = (self._start, self._nothing, self._keys.prefix, *self._workers)
         return Call(BEAT, (self._keys.all_beats,), args, _beaten)
 
     def exchange(self, plan: Plan) -> Call[Exchanged]:
         """Finish what is done, give back what is released, and fetch what is wanted."""
         k = self._keys
-        keys = (k.all_beats, k.all_jobs, self._manager_jobs, k.all_dead, k.all_stats)
+        keys = (k.all_beats, k.all_jobs, self._manager_jobs, k.all_dead, k.all_stats, k.all_scheduled)
         wire = dump(
             {
                 "done": plan.done,
                 "release": plan.release,
                 "adopt": [(a.worker, a.in_hand, a.knocked, a.others) for a in plan.adopt],
                 "want": plan.want,
+                "number": plan.number,
+                "rescued": plan.rescued,
             }
         )
         args = (k.prefix, self._start, self._queue, wire, b"%d" % MOST_CRASHES, *_contents(plan.contents))
         return Call(EXCHANGE, keys, args, _exchanged)
+
+    def rescue(self, start: str, seen: str, *, forget: bool) -> Call[Rescued]:
+        """Strike off the start `<manager>.<start>` that shows what was `seen` last ('': whatever); sweep its lists."""
+        k = self._keys
+        manager = start.rpartition(".")[0]
+        keys = (k.all_beats, k.all_managers, k.workers(manager), k.all_jobs, k.all_dead, k.all_stats)
+        words = (start, manager, seen, "1" if forget else "", str(MOST_RESCUES), str(RESCUE_TTL))
+        return Call(RESCUE, keys, (k.prefix, self._start, *map(to_bytes, words)), _rescued)
 
     def leave(self) -> Call[int]:
         """Take this start out of Redis; returns how many jobs were given back, or -1 when it was struck off."""
@@ -156,13 +201,20 @@ def _number(reply: object) -> int:
     return cast("int", reply)
 
 
-def _beaten(reply: object) -> tuple[Status, Sequence[int]]:
-    status, *lengths = cast("list[object]", reply)
-    return _status(status), cast("list[int]", lengths)
+def _beaten(reply: object) -> Beaten:
+    status, flat, *lengths = cast("list[object]", reply)
+    words = [to_str(word) for word in cast("list[bytes]", flat)]
+    return Beaten(_status(status), dict(zip(words[::2], words[1::2], strict=True)), cast("list[int]", lengths))
+
+
+def _rescued(reply: object) -> Rescued:
+    status, rescued, buried, more, mark = cast("tuple[bytes, int, int, int, bytes]", reply)
+    word = cast('Literal["ok", "alive", "struck"]', status.decode())
+    return Rescued(word, rescued, buried, more == 1, to_str(mark))
 
 
 def _exchanged(reply: object) -> Exchanged:
-    status, now, refused, dropped, more, *rest = cast("list[object]", reply)
+    status, now, refused, dropped, more, skipped, *rest = cast("list[object]", reply)
     batches = [
         Batch(to_str(cast("bytes", worker)), cast("list[str]", load(ids)), cast("bytes", lines))
         for worker, ids, lines in zip(rest[::3], rest[1::3], rest[2::3], strict=True)
@@ -173,5 +225,6 @@ def _exchanged(reply: object) -> Exchanged:
         frozenset(cast("list[str]", load(refused))),
         [(job_id, why) for job_id, why in cast("list[tuple[str, str]]", load(dropped))],
         more == 1,
+        cast("int", skipped),
         batches,
     )

@@ -22,7 +22,7 @@ import attrs
 class Outcome:
     """How a job ended that did not simply finish without a result."""
 
-    kind: Literal["result", "bury", "crash"]
+    kind: Literal["result", "bury", "crash", "retry"]
     #: Seconds for which the body is kept in `result:<id>`.
     ttl: float
     #: JSON: `{"result": ...}` or `{"error": ..., "traceback": ...}`

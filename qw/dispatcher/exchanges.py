@@ -1,0 +1,170 @@
+"""
+The exchange in flight, and what gathers for the next one.
+
+    reports, hand-backs ──▶ outbox ──┐                       ┌──▶ batches to slots
+    knocks, letters ──▶ adoptions ───┼──▶ exchange ──▶ reply ─┼──▶ refused, dropped: the journal
+    room in slots ──▶ wants ─────────┘                       └──▶ is there more?
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from redis.exceptions import ResponseError
+
+from qw.dispatcher.adoptions import Adoptions
+from qw.dispatcher.crew import Crew
+from qw.dispatcher.journal import Journal
+from qw.dispatcher.link import Link
+from qw.dispatcher.outbox import Outbox
+from qw.dispatcher.pace import Pace
+from qw.dispatcher.refusals import Refusals
+from qw.dispatcher.rescued import RescuedInHand
+from qw.scripts import Batch, DispatcherScripts, Exchanged, Status
+from qw.slots import Outcome
+
+#: Seconds until it is asked again whether there is a job, where nothing tells: all that wait were rescued before.
+ASK_AGAIN: Final = 0.05
+
+
+class Exchanges:
+    """
+    What one start of a manager sends to Redis and gets from there, one call at a time.
+
+    1. It gathers outcomes and hand-backs, and keeps them until Redis has confirmed them.
+    2. It asks for jobs for the slots that have room, until the queues are empty.
+    3. It hands jobs to their slots.
+    """
+
+    def __init__(
+        self,
+        main: Link,
+        scripts: DispatcherScripts,
+        crew: Crew,
+        adoptions: Adoptions,
+        journal: Journal,
+        standing: Callable[[Status], bool],
+        refused: Callable[[ResponseError], None],
+    ) -> None:
+        self._main = main
+        self._scripts = scripts
+        self._crew = crew
+        self._adoptions = adoptions
+        self._journal = journal
+        self._standing = standing
+        self._refused = refused
+        self._outbox = Outbox()
+        self._rescued = RescuedInHand()
+        self.pace = Pace()
+        self.refusals = Refusals(journal.logger)
+        #: Whether the queues were empty when it asked last.
+        self.dry = False
+        #: Whether jobs are still taken.
+        self.quiet = False
+        self.in_flight = False
+        #: Who was to get jobs with the exchange in flight.
+        self._asked: list[str] = []
+        #: When to ask again although the queues seemed empty.
+        self._ask_at = float("inf")
+
+    # -- what gathers -------------------------------------------------------------------------------
+
+    def ended(self, worker: str, job_id: str, outcome: Outcome | None) -> None:
+        """Note how a job ended; None: it finished and left nothing to keep."""
+        self._adoptions.ended(job_id)
+        if self._rescued.ended(job_id):
+            self.dry = False
+        self._outbox.ended(worker, job_id, outcome)
+
+    def release(self, worker: str, ids: Sequence[str]) -> None:
+        """Note that these go back to be run elsewhere; oldest first."""
+        for job_id in ids if self._rescued else ():
+            self._rescued.ended(job_id)
+        if others := self._adoptions.for_others(worker, ids):
+            self._journal.released(worker, others)
+            self._outbox.release(worker, others)
+            self.dry = False
+
+    def in_hand(self, worker: str) -> list[str]:
+        """Return the ids that a worker's slot holds, and those whose outcome is not confirmed."""
+        return [job_id for job_id, _ in self._crew[worker].held] + self._outbox.ids(worker)
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing waits, to be sent, answered or adopted."""
+        return self._outbox.empty and not self.in_flight and not self._adoptions
+
+    # -- the call -----------------------------------------------------------------------------------
+
+    def mind(self, now: float) -> None:
+        """Send the next exchange, if there is anything to send or to ask for."""
+        if now >= self._ask_at:
+            self._ask_at, self.dry = float("inf"), False
+        if self.in_flight or now < self.refusals.until:
+            return
+        want = [] if self.quiet else self._wants()
+        if not self._outbox and not self._adoptions and (self.dry or not want):
+            return
+        plan = self._outbox.plan(self._adoptions.plan(self.in_hand), want, rescued=bool(self._rescued))
+        self.in_flight, self._asked = True, [worker for worker, _ in want]
+        self._main.call(self._scripts.exchange(plan), self._exchanged)
+
+    def _wants(self) -> list[tuple[str, int]]:
+        wants = self._crew.wants(self.pace.depth())
+        return [(worker, count) for worker, count in wants if not self._adoptions.reserved(worker)]
+
+    def _exchanged(self, reply: Exchanged | ResponseError) -> None:
+        self.in_flight = False
+        if isinstance(reply, ResponseError):
+            self.lost()
+            self._refused(reply)
+            return
+        self.refusals.over()
+        if not self._standing(reply.status):
+            return
+        self._journal.clock(reply.now)
+        self._outbox.confirmed()
+        self._journal.refused(reply.refused)
+        self._journal.dropped(reply.dropped)
+        self._hand_out(reply.batches)
+        if self._asked:
+            self.dry = not reply.more
+            self._ask_at = time.monotonic() + ASK_AGAIN if reply.skipped and self.dry else float("inf")
+        self._asked = []
+
+    def _hand_out(self, batches: Sequence[Batch]) -> None:
+        knocked = self._adoptions.done(() if self.quiet else batches)
+        now = time.monotonic()
+        for batch in batches:
+            worker = self._crew[batch.worker]
+            if self.quiet or not worker.slot.alive:
+                self.release(batch.worker, batch.ids)
+                continue
+            self._rescued.take(batch)
+            worker.hand(batch, now, knocked=batch.worker in knocked, keep_lines=self._journal.keeps_lines)
+
+    def lost(self) -> None:
+        """Note that no answer comes: what was sent goes again, and jobs may have been dealt unheard of."""
+        self.in_flight = False
+        self._outbox.lost()
+        self._adoptions.lost()
+        for worker in self._asked:
+            self._adoptions.claimed(worker, "")
+        self._asked = []
+
+    # -- knocks -------------------------------------------------------------------------------------
+
+    def may_knock(self, now: float) -> bool:
+        """Whether the queues are empty as far as is known, so that only a knock tells of the next job."""
+        quiet = self.dry and self._ask_at == float("inf")
+        return quiet and not self._adoptions and not self.in_flight and now >= self.refusals.until
+
+    def takes_anything(self, worker: str) -> bool:
+        """Whether a job for a worker would start at once, whoever it is from."""
+        return self._crew[worker].idle and not self._adoptions.reserved(worker)
+
+    def due(self, now: float) -> float:
+        """When `mind` wants to be called again, whatever comes in."""
+        return min(self._ask_at, self.refusals.until) if self.refusals.until > now else self._ask_at

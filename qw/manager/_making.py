@@ -1,0 +1,46 @@
+"""What a manager is put together from: a client, a name, and what makes its slots."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Callable
+from multiprocessing.context import BaseContext
+from typing import Literal
+
+from qw.client import Client
+from qw.slots import Slot
+from qw.slots.process import ProcessSlot
+from qw.slots.task import EventLoop, TaskSlot
+from qw.slots.thread import ThreadSlot
+from qw.target import Target
+
+Mode = Literal["processes", "threads"]
+StartMethod = Literal["fork", "forkserver", "spawn"]
+
+
+def default_name() -> str:
+    """Return the host's name, as far as it can stand in a key."""
+    return re.sub(r"[\s\x00-\x1f\x7f-\x9f{}:]", "-", socket.gethostname()) or "manager"
+
+
+def make_client(host: str, port: int, db: int, url: str | None, namespace: str | None) -> Client:
+    if url is not None:
+        return Client.from_url(url, namespace=namespace)
+    return Client(host, port, db, namespace=namespace)
+
+
+def preload(context: BaseContext, target: Target) -> None:
+    """Have the fork server import the target once, for all slots; one that runs already stays as it is."""
+    module = target.name.partition(":")[0]
+    context.set_forkserver_preload(["qw.slots.preload", "qw.slots.child", *([] if module == "__main__" else [module])])
+
+
+def slot_maker(mode: Mode, target: Target, context: BaseContext) -> Callable[[str, Callable[[], None]], Slot]:
+    """Return what makes the slot of a worker, by its name and what wakes the dispatcher."""
+    if mode == "processes":
+        return lambda worker, wake: ProcessSlot(worker, target, context, wake)
+    if not target.is_async:
+        return lambda worker, wake: ThreadSlot(worker, target, wake)
+    loop = EventLoop()
+    return lambda worker, wake: TaskSlot(worker, target, loop, wake)
