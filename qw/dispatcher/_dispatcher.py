@@ -235,7 +235,8 @@ class Dispatcher:
 
     def _mind_end(self, now: float) -> None:
         at_rest = self._crew.resting and self._exchanges.at_rest
-        if self._site.burst and not self._departure.is_quiet and self._exchanges.may_knock(now) and at_rest:
+        all_done = at_rest and self._presence.settled and self._exchanges.may_knock(now)
+        if self._site.burst and not self._departure.is_quiet and all_done:
             self._departure.stop(now + LAST_WORDS)
         self._exchanges.quiet = self._departure.is_quiet
         self._departure.mind(now, at_rest=at_rest, release=self._exchanges.release)

@@ -65,6 +65,11 @@ class Presence:
         """Give up that lock."""
         self._rescuer.neighbours.close()
 
+    @property
+    def settled(self) -> bool:
+        """Whether it has looked at all others, and no jobs of dead ones wait to be rescued."""
+        return self.known and self._rescuer.settled
+
     def awake(self, now: float) -> None:
         """
         Note that the loop goes on. After a pause of more than a beat it registers before it does anything else.

@@ -50,8 +50,15 @@ class Rescuer:
         self._alive: frozenset[str] = frozenset()
         self._todo: deque[Suspect] = deque()
         self._in_flight: Suspect | None = None
+        #: Whether it has looked at the beats, and at the files, since it is connected.
+        self._looked = False
         #: When the files are looked at next (`time.monotonic`).
         self.due = math.inf
+
+    @property
+    def settled(self) -> bool:
+        """Whether all that is known to be dead is swept; False before the first look."""
+        return self._looked and not self._todo and self._in_flight is None
 
     def look(self, beats: Mapping[str, str]) -> None:
         """Note what all starts show."""
@@ -69,6 +76,7 @@ class Rescuer:
             gone = self.neighbours.dead_among(self._alive)
             self._todo.extend(Suspect(start, ANYTHING) for start in gone)
             self._alive = self._alive.difference(gone)
+            self._looked = True
         if self._todo and self._in_flight is None and self._main.up:
             self._sweep(self._todo.popleft())
 
@@ -96,4 +104,4 @@ class Rescuer:
         """Note that the connection is lost: whatever was seen says nothing any more."""
         self._liveness.forget()
         self._todo.clear()
-        self._alive, self._in_flight, self.due = frozenset(), None, math.inf
+        self._alive, self._in_flight, self._looked, self.due = frozenset(), None, False, math.inf

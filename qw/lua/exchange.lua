@@ -52,9 +52,8 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if is_struck(beat) then return {'struck', tostring(now), '[]', '[]', 0, 0} end
 
 local counter, applied = parts_of(beat)
-if plan.number > 0 and plan.number == applied then
-  plan.done, plan.release, ARGV = {}, {}, {unpack(ARGV, 1, 5)}
-end
+local last_word = #ARGV
+if plan.number > 0 and plan.number == applied then plan.done, plan.release, last_word = {}, {}, 0 end
 
 -- A full Redis lets a script write that has deleted first, be it a key that is never there.
 redis.call('DEL', prefix .. 'qw:nothing')
@@ -115,7 +114,7 @@ for i = 1, #plan.done do
   for k = 1, #held do unlinked[#unlinked + 1] = prefix .. 'job:' .. held[k] end
 end
 
-for i = 6, #ARGV, 6 do
+for i = 6, last_word, 6 do
   local kind, worker, id, seconds, content, fields = unpack(ARGV, i, i + 5)
   local list = list_of(worker)
   if #held_of(list, {id}) == 1 then
