@@ -24,6 +24,9 @@ Everything qw can raise, in one tree, each with its message and the exit code of
     ├── AlreadyStartedException     1
     └── NotStartedException         1
 
+    Bury, Retry                     what a target raises to say how its job ends
+    TimedOut                        what a target gets at the end of its time
+
 A class's first docstring line is its default message. A file that is not there is the
 `OSError` that Python raises; the commands end with 8 for it.
 """
@@ -175,3 +178,38 @@ class AlreadyStartedException(QwError):
 
 class NotStartedException(QwError):
     """The manager is not started: call start() first."""
+
+
+class Bury(Exception):
+    """
+    Raised by a target: this job is hopeless, bury it now, however many tries are left.
+
+    What it is given is the reason that `qw:error` shows.
+    """
+
+
+class Retry(Exception):
+    """
+    Raised by a target: run this job again in `after` seconds.
+
+    It is granted whatever `retries` says, and counted: `current_job().attempt` tells the target when it is enough.
+    Raises `UsageError` for a time that cannot be.
+    """
+
+    def __init__(self, reason: str = "asked for another try", *, after: float = 0.0) -> None:
+        if not 0 <= after < float("inf"):
+            raise UsageError(f"Retry(after={after!r}): use a number of seconds, 0 or more")
+        super().__init__(reason)
+        #: Seconds until the next try.
+        self.after = after
+
+
+class TimedOut(BaseException):
+    """
+    Raised in a target whose time is over, so that it can clean up; a while later it is cut off.
+
+    No `Exception`: a target that goes on after any error it meets would go on after this one as well.
+    """
+
+    def __init__(self, reason: str = "its time was over") -> None:
+        super().__init__(reason)

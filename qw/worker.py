@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from queue import SimpleQueue
 from types import FrameType
 
 from qw.client import Client
@@ -18,7 +19,6 @@ from qw.dispatcher import Dispatcher, Journal, Site
 from qw.keys import check_name
 from qw.manager._making import default_name
 from qw.slots.inline import InlineSlot
-from qw.slots.runner import Runner
 from qw.target import J, Target, TargetLike
 
 #: Seconds that the connections may take to connect, or to answer while they do.
@@ -83,24 +83,32 @@ class Worker(multiprocessing.Process):
                 journal, self._start = dispatcher.journal, secrets.token_hex(4)
 
     def _run_once(self, target: Target, journal: Journal | None) -> Dispatcher:
-        slots: list[InlineSlot] = []
+        slots: SimpleQueue[InlineSlot | None] = SimpleQueue()
 
         def make_slot(worker: str, wake: Callable[[], None]) -> InlineSlot:
-            slots.append(InlineSlot(worker, Runner(target, worker).run_any, wake))
-            return slots[0]
+            slot = InlineSlot(worker, target, wake)
+            slots.put(slot)
+            return slot
+
+        def dispatch() -> None:
+            try:
+                dispatcher.run()
+            finally:
+                slots.put(None)
 
         dispatcher = Dispatcher(self._site(target), make_slot, journal)
-        thread = threading.Thread(target=dispatcher.run, name=f"qw-{self.worker_name}", daemon=True)
+        thread = threading.Thread(target=dispatch, name=f"qw-{self.worker_name}", daemon=True)
         with self._changing:
             self._dispatcher = dispatcher
             if self._told_to_stop:
                 dispatcher.stop(FOREVER)
         thread.start()
         try:
-            slots[0].serve()
+            # More than one, when a job ran for so long that its slot was written off: this thread is late for the next.
+            while (slot := slots.get()) is not None:
+                slot.serve()
         finally:
-            if not dispatcher.is_struck:
-                dispatcher.stop(0)
+            dispatcher.stop(0)
             thread.join()
         return dispatcher
 

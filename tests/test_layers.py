@@ -32,6 +32,7 @@ LAYERS = {
     "qw.target": 2,
     "qw.embedded": 1,
     "qw.keeper": 1,
+    "qw.units": 1,
     "qw.keys": 1,
     "qw.log_writer": 1,
     "qw.logs": 1,

@@ -10,7 +10,7 @@ import redis
 from redis.exceptions import ResponseError
 
 from qw.keys import Keys
-from qw.scripts import DispatcherScripts
+from qw.scripts import Beaten, DispatcherScripts
 from tests.support.keyspace import snapshot
 from tests.support.links import MakePlace, Place, making_places, never
 from tests.support.scripts import scripts
@@ -152,7 +152,7 @@ def test_a_script_sent_with_its_text_is_behind_what_was_sent_before(place: Place
     place.link.call(scripts().beat(), replies.append)
     place.until(lambda: len(replies) == 3)
 
-    assert replies == [b"PONG", "ok", ("ok", [0, 0, 0])]
+    assert replies == [b"PONG", "ok", Beaten("ok", {"web.s1": "2"}, [0, 0, 0])]
 
 
 def test_a_script_that_fails(place: Place, plain: redis.Redis) -> None:

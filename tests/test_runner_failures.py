@@ -9,7 +9,8 @@ import attrs
 import pytest
 
 from qw.job import Job, Options
-from qw.slots.runner import ERROR_SIZE, FAILURE_TTL, TRACEBACK_SIZE, Runner
+from qw.slots.failures import ERROR_SIZE, FAILURE_TTL, TRACEBACK_SIZE
+from qw.slots.runner import Runner
 from qw.target import Target
 from tests.support import targets
 from tests.support.runs import awaited, line, raising, reason, run

@@ -220,7 +220,7 @@ class TestDeath:
         assert sorted(runs) == sorted([*ids, ids[10], ids[10]])
         (info,) = client.get_jobs([ids[10]])
         assert info is not None
-        assert (info.crashes, info.error) == (3, "the worker's process died while it ran this job")
+        assert (info.crashes, info.error) == (3, "the worker's process died while it ran this job: SIGKILL")
         assert (manager.totals.crashed, stat(plain, "buried")) == (3, 1)
 
     def test_beside_a_stop_leaves_nothing(self, plain: redis.Redis, managers: Managers, gate: Gate) -> None:

@@ -10,7 +10,7 @@ import contextlib
 import json
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -18,12 +18,23 @@ from qw.dispatcher.workers import LOOK_AGAIN, PATIENCE, PLENTY, SHORT_PATIENCE, 
 from qw.scripts import Batch
 from qw.slots import Outcome, Report
 from qw.slots.inline import InlineSlot
+from qw.target import Target
+from tests.support.targets import succeed
 from tests.support.wait import wait_until
 
 
 def batch(*ids: str) -> Batch:
     """Return jobs as `exchange` brings them."""
     return Batch("w1", ids, b"\n".join(json.dumps([job_id]).encode() for job_id in ids))
+
+
+class Served(InlineSlot):
+    """A slot that runs what the test says."""
+
+    def __init__(self, name: str, run: Callable[[str], Outcome | None]) -> None:
+        super().__init__(name, Target.load(succeed), lambda: None)
+        self._run = run
+        self._serving = True  # as soon as a test lets it
 
 
 class Place:
@@ -41,7 +52,7 @@ class Place:
         self.state = WorkerState("w1", self._make)
 
     def _make(self, name: str) -> InlineSlot:
-        slot = InlineSlot(name, self._run, lambda: None)
+        slot = Served(name, self._run)
         self.slots.append(slot)
         return slot
 
@@ -301,7 +312,8 @@ def died(place: Place) -> tuple[str | None, list[str]]:
     wait_until(lambda: not place.state.slot.alive)
     assert (place.state.idle, place.state.room(300)) == (False, 0)
     place.state.reports(math.inf)
-    return place.state.bury_slot()
+    death = place.state.bury_slot()
+    return death.ran, list(death.others)
 
 
 def test_the_job_that_ran_is_to_blame_for_a_death(place: Place) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from qw.errors import UsageError
 from qw.logs import safe
+from qw.units import parse_duration, parse_size
 
 with warnings.catch_warnings():
     # docopt 0.6.2 is older than the warning that Python gives for some of its strings when it compiles them.
@@ -16,6 +18,8 @@ with warnings.catch_warnings():
     from docopt import DocoptExit, docopt
 
 __all__ = ["Arguments", "DocoptExit"]
+
+T = TypeVar("T")
 
 _DEFAULT = re.compile(r"\s\[default: ([^]]*)\]")
 _LONG = re.compile(r"--[\w-]+")
@@ -76,6 +80,23 @@ class Arguments:
         if not 0 <= seconds < math.inf:
             raise UsageError(f"{name}={safe(value)}: use a number of seconds, 0 or more")
         return seconds
+
+    def duration(self, name: str) -> float | None:
+        """Return a time in seconds, None when there is none; raises `UsageError` for what is no time."""
+        value = self.text(name)
+        return None if value is None else _named(name, parse_duration, value)
+
+    def size(self, name: str) -> int | None:
+        """Return a size in bytes, None when there is none; raises `UsageError` for what is no size."""
+        value = self.text(name)
+        return None if value is None else _named(name, parse_size, value)
+
+
+def _named(name: str, parse: Callable[[str], T], value: str) -> T:
+    try:
+        return parse(value)
+    except UsageError as error:
+        raise UsageError(f"{name}={error.message}") from None
 
 
 def _defaults(doc: str) -> dict[str, str]:

@@ -33,7 +33,7 @@ from qw.dispatcher.wake import Wake
 from qw.errors import CrashLoop
 from qw.logs import say
 from qw.scripts import DispatcherScripts, Rescued
-from qw.slots import Slot
+from qw.slots import Report, Slot
 
 #: Where to look for the reason of a crash loop.
 WHY: Final = "see what they print, and whether the target's module can be imported in a new process"
@@ -140,20 +140,28 @@ class Dispatcher:
         if self._departure.killed:
             return  # what a thread that was left behind still reports is nobody's any more
         for worker, reports in self._crew.reports(now):
-            self._exchanges.pace.note(report[0] for _, _, report in reports)
-            for job_id, line, report in reports:
-                self.journal.job(worker, job_id, line, report)
-                self._exchanges.ended(worker, job_id, report[1])
+            self._note(worker, reports)
+        for worker, reports in self._crew.condemn(now):
+            self._note(worker, reports)
+
+    def _note(self, worker: str, reports: Sequence[tuple[str, bytes, Report]]) -> None:
+        self._exchanges.pace.note(report[0] for _, _, report in reports)
+        for job_id, line, report in reports:
+            self.journal.job(worker, job_id, line, report)
+            self._exchanges.ended(worker, job_id, report[1])
 
     def _mind_slots(self, now: float) -> None:
         if self._departure.killed:
             return
-        for worker, ran, others in self._crew.died(now):
-            self.journal.crashed(worker, ran)
-            if ran is not None:
-                self._exchanges.ended(worker, ran, crash_outcome(worker))
+        for death in self._crew.died(now):
+            slot = self._crew[death.worker].slot
+            if death.ran is not None:
+                outcome = death.outcome or crash_outcome(death.worker, slot.exit_reason())
+                self._exchanges.ended(death.worker, death.ran, outcome)
                 self._exchanges.dry = False  # it may come back
-            self._exchanges.release(worker, others)
+            if death.ran is not None or not slot.retired:
+                self.journal.died(death.worker, death.ran, death.outcome)
+            self._exchanges.release(death.worker, death.others)
         if self._crew.hopeless and not self._departure.is_quiet:
             self._hopeless = True
             self._departure.stop(now + LAST_WORDS)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-from qw.dispatcher.workers import LOOK_AGAIN, WorkerState
+from qw.dispatcher.workers import LOOK_AGAIN, Death, WorkerState
 from qw.slots import Report, Slot
 
 #: Seconds between the deaths of a slot that never gets to report: doubled each time, up to the longest.
@@ -65,19 +65,27 @@ class Crew:
         for state in self:
             state.slot.start()
 
-    def died(self, now: float) -> Iterator[tuple[str, str | None, list[str]]]:
-        """Yield each worker whose slot has died: its name, the job that ran, and the jobs that had not started."""
+    def died(self, now: float) -> Iterator[Death]:
+        """Yield what each slot that has died, and was not retired, leaves behind; a retired one's jobs as well."""
         for state in self:
             if state.slot.alive or state.reborn_at:
                 continue
-            ran, others = state.bury_slot()
+            death, retired = state.bury_slot(), state.slot.retired
             state.slot.kill()  # it may only have lost its channel
             self._dead.append(state.slot)
             # One that died of a job is replaced at once, and so is the first that did not; if it does so again
             # before it has run anything, the system or the target's module may be to blame: that has to wait.
-            state.deaths = state.deaths + 1 if ran is None else 1
+            state.deaths = state.deaths + 1 if death.ran is None and not retired else 1
             state.reborn_at = now if state.deaths == 1 else now + self._pause(state.deaths)
-            yield state.name, ran, others
+            yield death
+
+    def condemn(self, now: float) -> Iterator[tuple[str, list[tuple[str, bytes, Report]]]]:
+        """Kill the slots whose job has overrun its time; yields what they had to report until then."""
+        for state in self:
+            if state.slot.deadline() <= now and state.slot.alive:
+                reports = state.condemn(now)
+                if reports:
+                    yield state.name, reports
 
     @staticmethod
     def _pause(deaths: int) -> float:
@@ -150,6 +158,8 @@ class Crew:
                 may_ring = may_ring or not busy
                 continue
             may_ring = True
+            if state.slot.death_fileno() >= 0:
+                poll.register(state.slot.death_fileno(), select.POLLIN)
             poll.register(fileno, (0 if busy else select.POLLIN) | self._writing(state))
         return may_ring
 
@@ -161,6 +171,8 @@ class Crew:
         """Note which descriptors are readable, and write to those that take it."""
         self._readable = frozenset(fileno for fileno, event in events.items() if event & ~select.POLLOUT)
         for state in self:
+            if state.slot.death_fileno() in events:
+                state.slot.note_death()
             if events.get(state.slot.fileno(), 0) & select.POLLOUT:
                 with contextlib.suppress(OSError):
                     state.slot.write()
@@ -169,7 +181,7 @@ class Crew:
         """When a worker must be looked at, whatever comes in."""
         times = [math.inf]
         for state in self:
-            times.append(state.due())
+            times += (state.due(), state.slot.deadline())
             if state.reborn_at > now:
                 times.append(state.reborn_at)
             if state.busy(now):

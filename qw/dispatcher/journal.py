@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 
@@ -59,15 +59,17 @@ class Journal:
             self.totals.finished += 1
             if line:
                 say(self.logger, logging.INFO, "finish", **self._about(worker, job_id, line, seconds))
-        elif outcome.kind == "retry":
+        else:
+            self._failed(outcome, self._about(worker, job_id, line, seconds))
+
+    def _failed(self, outcome: Outcome, about: Mapping[str, object]) -> None:
+        error = outcome.fields.get("qw:error", "")
+        if outcome.kind == "retry":
             self.totals.retried += 1
-            about = self._about(worker, job_id, line, seconds)
-            error = outcome.fields.get("qw:error", "")
             say(self.logger, logging.WARNING, "retry", **about, after=outcome.ttl, error=error)
         else:
             self.totals.buried += 1
-            about = self._about(worker, job_id, line, seconds)
-            say(self.logger, logging.WARNING, "bury", **about, error=outcome.fields.get("qw:error", ""))
+            say(self.logger, logging.WARNING, "bury", **about, error=error)
 
     def _about(self, worker: str, job_id: str, line: bytes, seconds: float) -> dict[str, object]:
         about: dict[str, object] = {"job": job_id}
@@ -84,8 +86,11 @@ class Journal:
         about["run"] = seconds
         return about
 
-    def crashed(self, worker: str, job_id: str | None) -> None:
-        """Tell that a worker's process died, and which job it was running."""
+    def died(self, worker: str, job_id: str | None, outcome: Outcome | None) -> None:
+        """Tell that a worker's process died, and of which job; `outcome`: it was killed, since the job ran too long."""
+        if outcome is not None:
+            self._failed(outcome, {"job": job_id, "worker": worker})
+            return
         if job_id is not None:
             self.totals.crashed += 1
         say(self.logger, logging.WARNING, "crash", worker=worker, job=job_id or "-")
@@ -124,8 +129,8 @@ class Journal:
         say(self.logger, logging.INFO, "totals", **attrs.asdict(self.totals))
 
 
-def crash_outcome(worker: str) -> Outcome:
-    """Describe the end of a process for the job that it took with it."""
-    error = "the worker's process died while it ran this job"
+def crash_outcome(worker: str, reason: str) -> Outcome:
+    """Describe the end of a process for the job that it took with it; `reason` is what it died of, if known."""
+    error = f"the worker's process died while it ran this job{f': {reason}' if reason else ''}"
     body = json.dumps({"error": error, "traceback": ""})
     return Outcome("crash", 3600.0, body, {"qw:error": error, "qw:worker": worker})

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
+import attrs
+
 from qw.scripts import Batch
-from qw.slots import Report, Slot
+from qw.slots import Outcome, Report, Slot
 
 #: Seconds that a job may wait in a slot for the one before it; then it goes back (promise 4).
 PATIENCE: Final = 0.020
@@ -31,6 +33,19 @@ PLENTY: Final = 8
 
 #: Fields, as they stand in a line, of a job that a process or a manager died of: `exchange` deals it alone.
 SUSPICIOUS: Final = (b'"qw:crashes"', b'"qw:rescues"')
+
+
+@attrs.frozen
+class Death:
+    """What a dead slot leaves behind."""
+
+    worker: str
+    #: The job that ran; None when none did.
+    ran: str | None
+    #: How that job ended, when the slot was killed because its time was over.
+    outcome: Outcome | None
+    #: The jobs that had not started, oldest first.
+    others: Sequence[str]
 
 
 class WorkerState:
@@ -56,6 +71,8 @@ class WorkerState:
         self.reborn_at = 0.0
         #: How often in a row it died so soon after its birth that the birth is to blame.
         self.stillborn = 0
+        #: The job whose time was over when the slot was killed for it, and how that job ended.
+        self._condemned: tuple[str, Outcome] | None = None
         self._born_at = time.monotonic()
 
     @property
@@ -127,18 +144,36 @@ class WorkerState:
         self.stuck = bool(self.held and ids)
         return ids
 
-    def bury_slot(self) -> tuple[str | None, list[str]]:
-        """Clear up after a dead slot: the id of the job that ran, and those that had not started, oldest first."""
+    def condemn(self, now: float) -> list[tuple[str, bytes, Report]]:
+        """Kill the slot if the job that runs has overrun its time; returns what was reported until then."""
+        outcome = self.slot.expire(now)
+        if outcome is None or not self.held:
+            return []
+        self._looked = 0.0
+        reports = self.reports(now)  # it may have ended in the last moment
+        if self.held and self.slot.expire(now) is outcome:
+            self._condemned = (self.held[0][0], outcome)
+            self.slot.kill()
+        return reports
+
+    def bury_slot(self) -> Death:
+        """Clear up after a dead slot."""
         ran = self.slot.started() > self._reported
         self.slot.take_back()
-        young = not ran and time.monotonic() - self._born_at < YOUNG
-        self.stillborn = self.stillborn + 1 if young else 0
         ids = [job_id for job_id, _ in self.held]
+        condemned, self._condemned = self._condemned, None
+        young = not ran and not self.slot.retired and time.monotonic() - self._born_at < YOUNG
+        self.stillborn = self.stillborn + 1 if young else 0
         self.held.clear()
         self._batches.clear()
         self.stuck = self._alone = False
         self._handed = self._reported = 0
-        return (ids[0], ids[1:]) if ran and ids else (None, ids)
+        if not (ran and ids):
+            return Death(self.name, None, None, ids)
+        if condemned is None or condemned[0] == ids[0]:
+            return Death(self.name, ids[0], condemned[1] if condemned else None, ids[1:])
+        # It was killed for the job before, which ended in the last moment: this one has done nothing wrong.
+        return Death(self.name, None, None, ids)
 
     def rebirth(self) -> None:
         """Put a new slot in the place of a dead one."""

@@ -26,6 +26,26 @@ def _check_ttl(_options: Options, _field: object, seconds: float) -> None:
         raise UsageError(f"Options(result_ttl={seconds!r}): a result is kept for more than 0 seconds")
 
 
+def _check_seconds(_options: Options, field: attrs.Attribute[float], seconds: float) -> None:
+    if not (seconds >= 0 and math.isfinite(seconds)):
+        raise UsageError(f"Options({field.name}={seconds!r}): use a number of seconds, 0 or more")
+
+
+def _check_timeout(_options: Options, _field: object, seconds: float | None) -> None:
+    if seconds is not None and not (seconds > 0 and math.isfinite(seconds)):
+        raise UsageError(f"Options(timeout={seconds!r}): use more than 0 seconds, or None")
+
+
+def _check_retries(_options: Options, _field: object, retries: int | None) -> None:
+    if retries is not None and (type(retries) is not int or retries < 0):
+        raise UsageError(f"Options(retries={retries!r}): use a whole number, 0 or more")
+
+
+def _check_errors(_options: Options, _field: object, errors: tuple[object, ...]) -> None:
+    if not all(isinstance(error, type) and issubclass(error, BaseException) for error in errors):
+        raise UsageError(f"Options(give_up_on={errors!r}): use a tuple of exception classes")
+
+
 @attrs.frozen(kw_only=True)
 class Options:
     """
@@ -39,6 +59,15 @@ class Options:
     name: str | None = attrs.field(default=None, validator=_check_name)
     #: Seconds a result is kept for `wait_job`.
     result_ttl: float = attrs.field(default=3600.0, validator=_check_ttl)
+    #: How often a job that raises is tried again; None: as often as the manager says.
+    retries: int | None = attrs.field(default=None, validator=_check_retries)
+    #: Seconds: try n+1 comes after a random time up to `backoff * 2**n`, but no more than `backoff_cap`.
+    backoff: float = attrs.field(default=1.0, validator=_check_seconds)
+    backoff_cap: float = attrs.field(default=600.0, validator=_check_seconds)
+    #: Exceptions after which it is not tried again.
+    give_up_on: tuple[type[BaseException], ...] = attrs.field(default=(), converter=tuple, validator=_check_errors)
+    #: Seconds that a job may run; then `TimedOut` is raised in its target. None: as long as the manager says.
+    timeout: float | None = attrs.field(default=None, validator=_check_timeout)
 
 
 class Job(Generic[R_co]):

@@ -22,8 +22,11 @@ Options:
   --mode=<mode>                Run the target in processes or in threads [default: processes]
   --burst                      Leave when the queues are empty
   --grace=<seconds>            Set how long running jobs may take to end when told to stop [default: 25]
-  --lease=<seconds>            Set after how long without a beat a manager counts as dead; the same for
-                               all managers of one Redis [default: 15]
+  --retries=<count>            Set how often a job that raises is tried again [default: 0]
+  --timeout=<time>             Set how long a job may run, such as 90, 1.5h; without end by default
+  --max-jobs=<count>           Replace a worker process that has run so many jobs
+  --max-memory=<size>          Replace a worker process that is larger than that (RSS), such as 512M
+  --lease=<seconds>            Set how long a manager may be silent before it counts as dead [default: 15]
   --log-format=<format>        Log as plain text or as json, one object a line [default: plain]
 
 The <target> is package.module:function or package.module.function, found from the working directory.
@@ -45,6 +48,7 @@ from qw.commands.running import run
 
 #: A worker process is one Python; more than this is a slip of the finger.
 MOST_WORKERS = 1024
+MOST_JOBS = 1_000_000_000 - 1
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -57,6 +61,7 @@ def _act(arguments: Arguments) -> None:
     level, form = arguments.choice("--level", *logs.LEVELS), arguments.choice("--log-format", "plain", "json")
     mode = arguments.choice("--mode", "processes", "threads")
     workers, grace = arguments.whole("--workers", 1, MOST_WORKERS), arguments.seconds("--grace")
+    retries, max_jobs = arguments.whole("--retries", 0, MOST_JOBS), arguments.whole("--max-jobs", 1, MOST_JOBS)
     logs.setup(level, form="json" if form == "json" else "plain")
 
     from qw.commands.place import reaching
@@ -78,6 +83,10 @@ def _act(arguments: Arguments) -> None:
             grace=grace,
             burst=arguments.given("--burst"),
             lease=arguments.seconds("--lease"),
+            retries=retries or 0,
+            timeout=arguments.duration("--timeout"),
+            max_jobs=max_jobs,
+            max_memory=arguments.size("--max-memory"),
         )
         run_until_told(manager)
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 from qw.client import Client
 from qw.slots import Slot
+from qw.slots.limits import Limits
 from qw.slots.process import ProcessSlot
 from qw.slots.task import EventLoop, TaskSlot
 from qw.slots.thread import ThreadSlot
@@ -36,11 +37,13 @@ def preload(context: BaseContext, target: Target) -> None:
     context.set_forkserver_preload(["qw.slots.preload", "qw.slots.child", *([] if module == "__main__" else [module])])
 
 
-def slot_maker(mode: Mode, target: Target, context: BaseContext) -> Callable[[str, Callable[[], None]], Slot]:
+def slot_maker(
+    mode: Mode, target: Target, context: BaseContext, limits: Limits
+) -> Callable[[str, Callable[[], None]], Slot]:
     """Return what makes the slot of a worker, by its name and what wakes the dispatcher."""
     if mode == "processes":
-        return lambda worker, wake: ProcessSlot(worker, target, context, wake)
+        return lambda worker, wake: ProcessSlot(worker, target, context, wake, limits)
     if not target.is_async:
-        return lambda worker, wake: ThreadSlot(worker, target, wake)
+        return lambda worker, wake: ThreadSlot(worker, target, wake, limits)
     loop = EventLoop()
-    return lambda worker, wake: TaskSlot(worker, target, loop, wake)
+    return lambda worker, wake: TaskSlot(worker, target, loop, wake, limits)

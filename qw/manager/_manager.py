@@ -48,6 +48,11 @@ class Manager:
     - `lease`: seconds without a beat after which others take this manager for dead, and rescue its jobs; the
       same for all managers of one Redis.
 
+    - `retries`: how often a job that raises is tried again; `timeout`: seconds that a job may run. Both where the
+      `Options` of its class do not say.
+    - `max_jobs`, `max_memory` (bytes, RSS): a worker process that has run so many, or is larger than that, is
+      replaced between two jobs.
+
     It installs no signal handlers. One that nobody stopped is stopped when the interpreter exits.
     """
 
@@ -68,6 +73,10 @@ class Manager:
         grace: float = 25.0,
         burst: bool = False,
         lease: float = LEASE,
+        retries: int = 0,
+        timeout: float | None = None,
+        max_jobs: int | None = None,
+        max_memory: int | None = None,
     ) -> None:
         if mode not in ("processes", "threads"):
             raise UsageError(f"mode {mode!r}: use 'processes' or 'threads'")
@@ -78,7 +87,15 @@ class Manager:
         self.num_workers = num_workers or os.cpu_count() or 1
         #: The part of its workers' names that no other start shares; '' before `start`.
         self.start_id = ""
-        self._settings = Settings(grace=grace, burst=burst, lease=lease)
+        self._settings = Settings(
+            grace=grace,
+            burst=burst,
+            lease=lease,
+            retries=retries,
+            timeout=timeout,
+            max_jobs=max_jobs,
+            max_memory=max_memory,
+        )
         self._context = multiprocessing.get_context(start_method or "fork")
         self._raw_target = target
         self._target: Target | None = None
@@ -144,7 +161,8 @@ class Manager:
 
     def _make_dispatcher(self, journal: Journal | None) -> Dispatcher:
         self.start_id = secrets.token_hex(4)
-        return Dispatcher(self._site(self.target), slot_maker(self.mode, self.target, self._context), journal)
+        make_slot = slot_maker(self.mode, self.target, self._context, self._settings.limits)
+        return Dispatcher(self._site(self.target), make_slot, journal)
 
     def _launch(self, dispatcher: Dispatcher) -> None:
         dispatcher.start_slots()

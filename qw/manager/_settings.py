@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import attrs
 
 from qw.dispatcher import LEASE
 from qw.errors import UsageError
+from qw.slots.limits import Limits
 
 #: Seconds that a lease may last. A third of a shorter one is a pause that a busy machine makes by itself.
 SHORTEST_LEASE: Final = 1.0
 LONGEST_LEASE: Final = 3600.0
+
+
+def _check_retries(_settings: Settings, _field: object, retries: int) -> None:
+    if type(retries) is not int or retries < 0:
+        raise UsageError(f"retries {retries!r}: use a whole number, 0 or more")
+
+
+def _check_most(_settings: Settings, field: attrs.Attribute[int | None], most: int | None) -> None:
+    if most is not None and (type(most) is not int or most < 1):
+        raise UsageError(f"{field.name} {most!r}: use a whole number, 1 or more, or None")
+
+
+def _check_seconds(_settings: Settings, field: attrs.Attribute[float | None], seconds: float | None) -> None:
+    if seconds is not None and not 0 < seconds < math.inf:
+        raise UsageError(f"{field.name} {seconds!r}: use more than 0 seconds")
 
 
 def _check_lease(_settings: Settings, _field: object, seconds: float) -> None:
@@ -29,3 +46,14 @@ class Settings:
     burst: bool = False
     #: Seconds without a beat after which this manager is dead for others.
     lease: float = attrs.field(default=LEASE, validator=_check_lease)
+    #: How often a job that raises is tried again, and the seconds that it may run, where its class does not say.
+    retries: int = attrs.field(default=0, validator=_check_retries)
+    timeout: float | None = attrs.field(default=None, validator=_check_seconds)
+    #: Jobs, and bytes of memory, after which a worker process is replaced.
+    max_jobs: int | None = attrs.field(default=None, validator=_check_most)
+    max_memory: int | None = attrs.field(default=None, validator=_check_most)
+
+    @property
+    def limits(self) -> Limits:
+        """What of it slots have to know."""
+        return Limits(self.retries, self.timeout, max_jobs=self.max_jobs, max_memory=self.max_memory)

@@ -23,11 +23,11 @@ class Outcome:
     """How a job ended that did not simply finish without a result."""
 
     kind: Literal["result", "bury", "crash", "retry"]
-    #: Seconds for which the body is kept in `result:<id>`.
+    #: Seconds for which the body is kept in `result:<id>`; of a retry, seconds until then.
     ttl: float
-    #: JSON: `{"result": ...}` or `{"error": ..., "traceback": ...}`
+    #: JSON: `{"result": ...}` or `{"error": ..., "traceback": ...}`; nothing for a retry.
     body: str
-    #: Fields for the hash of a buried job.
+    #: Fields for the hash of a job that is buried or tried again.
     fields: Mapping[str, str] = attrs.field(factory=dict)
 
 
@@ -64,6 +64,29 @@ class Slot(Protocol):
 
     def started(self) -> int:
         """How many of the jobs ever handed in, and not taken back, were started."""
+
+    def deadline(self) -> float:
+        """When `expire` wants to be called (`time.monotonic`); infinity when nothing with a limit runs."""
+
+    def expire(self, now: float) -> Outcome | None:
+        """
+        Tell the job that runs to end, when its time is over; return its outcome when that did not help.
+
+        Then the slot is to be killed.
+        """
+
+    @property
+    def retired(self) -> bool:
+        """Whether it has ended by itself between two jobs, to be replaced: that is no death."""
+
+    def exit_reason(self) -> str:
+        """Say what a dead slot died of, such as `SIGSEGV` or `exit code 3`; '' when nobody knows."""
+
+    def death_fileno(self) -> int:
+        """Return a descriptor that becomes readable when the slot dies, or -1."""
+
+    def note_death(self) -> None:
+        """Note that it has become readable."""
 
     def fileno(self) -> int:
         """Return a descriptor that becomes readable with a report, or -1: then it calls `wake`."""

@@ -5,6 +5,8 @@ The frames between a dispatcher and a process slot, and the dispatcher's end of 
     up, first of all: b'R'                                                       ready
     up, a report:     b'D' · seconds (f32)                                       finished, nothing to keep
                       b'O' · seconds (f32) · length (u32) · JSON of an Outcome   all else
+    up, in between:   b'T' · seconds (f32) · length (u32) · JSON of an Outcome   that, unless the job reports in time
+                      b'E' · 0 · 0                                               no more: it wants to be replaced
 
 A slot writes each report before it takes its next ticket, so what a killed process had done is
 still in the socket. That costs the slot a microsecond a job; the dispatcher does not wake for each,
@@ -16,6 +18,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
+import time
 from typing import Final
 
 from qw.slots._slot import Outcome, Report
@@ -40,10 +43,22 @@ def pair() -> tuple[socket.socket, socket.socket]:
 
 def pack_report(seconds: float, outcome: Outcome | None) -> bytes:
     """Pack one report for the way up."""
-    if outcome is None:
-        return DONE.pack(b"D", seconds)
+    return DONE.pack(b"D", seconds) if outcome is None else _pack(b"O", seconds, outcome)
+
+
+def pack_limit(seconds: float, outcome: Outcome) -> bytes:
+    """Pack what is to become of the job that begins now, should it not report within these seconds."""
+    return _pack(b"T", seconds, outcome)
+
+
+def pack_end() -> bytes:
+    """Pack the last word of a slot that wants to be replaced."""
+    return OTHER.pack(b"E", 0.0, 0)
+
+
+def _pack(tag: bytes, seconds: float, outcome: Outcome) -> bytes:
     body = json.dumps([outcome.kind, outcome.ttl, outcome.body, outcome.fields]).encode()
-    return OTHER.pack(b"O", seconds, len(body)) + body
+    return OTHER.pack(tag, seconds, len(body)) + body
 
 
 class Channel:
@@ -58,6 +73,10 @@ class Channel:
         self.ready = False
         #: Set when the other side has closed, or died: what it wrote before has all been read then.
         self.ended = False
+        #: Set when the other side has said that it wants to be replaced.
+        self.retired = False
+        #: When the job that runs is to be cut off (`time.monotonic`), and how it ended then; None: it has no limit.
+        self.limit: tuple[float, Outcome] | None = None
 
     def fileno(self) -> int:
         """Return the descriptor for `select`, -1 when closed."""
@@ -115,14 +134,28 @@ class Channel:
                 if end > len(data):
                     break
                 if run:
+                    self.limit = None
                     out += [(seconds, None) for _, seconds in DONE.iter_unpack(data[at:end])]
                 else:
-                    out.append(_unpack(data, at, end))
+                    out += self._take(data, at, end)
                 at = end
         except (ValueError, TypeError):
             self.ended = True  # a target has written to a descriptor that is not its own
         del data[:at]
         return out
+
+    def _take(self, data: bytearray, at: int, end: int) -> list[Report]:
+        tag, seconds, _ = OTHER.unpack_from(data, at)
+        if tag == b"E":
+            self.retired = True
+            return []
+        kind, ttl, body, fields = json.loads(data[at + OTHER.size : end])
+        outcome = Outcome(kind, ttl, body, fields)
+        if tag == b"T":
+            self.limit = (time.monotonic() + seconds, outcome)
+            return []
+        self.limit = None
+        return [(seconds, outcome)]
 
     def close(self) -> None:
         """Close this end: the slot ends when it has run what it holds."""
@@ -130,14 +163,8 @@ class Channel:
 
 
 def _end(data: bytearray, at: int) -> int:
-    """Return where a frame `O` ends, as far as is known; raises `ValueError` when none begins there."""
-    if data[at : at + 1] != b"O":
+    """Return where a longer frame ends, as far as is known; raises `ValueError` when none begins there."""
+    if data[at] not in b"OTE":
         raise ValueError("not a report")
     end = at + OTHER.size
     return end + OTHER.unpack_from(data, at)[2] if len(data) >= end else end
-
-
-def _unpack(data: bytearray, at: int, end: int) -> Report:
-    _, seconds, _ = OTHER.unpack_from(data, at)
-    kind, ttl, body, fields = json.loads(data[at + OTHER.size : end])
-    return seconds, Outcome(kind, ttl, body, fields)

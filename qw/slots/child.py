@@ -8,6 +8,7 @@ slot does: the manager closed the channel, or is gone.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import select
@@ -18,14 +19,22 @@ import traceback
 from collections import deque
 from collections.abc import Callable
 from time import perf_counter
+from typing import Final
 
 import attrs
 
 from qw.slots import interrupts
 from qw.slots._slot import Outcome
-from qw.slots.channel import DOWN, READY, pack_report
+from qw.slots.alarm import Alarm
+from qw.slots.channel import DOWN, READY, pack_end, pack_report
+from qw.slots.limits import Limits
+from qw.slots.memory import resident
+from qw.slots.order import Order
 from qw.slots.runner import Runner
 from qw.target import Target
+
+#: Exit code of a process whose target has taken the slot's channel away.
+NOT_OURS: Final = 71
 
 
 @attrs.frozen
@@ -34,6 +43,7 @@ class Setup:
 
     worker: str
     target: Target
+    limits: Limits
     channel: socket.socket
     tickets: socket.socket
     lifeline: socket.socket
@@ -47,6 +57,9 @@ def prepare(setup: Setup) -> None:
     global _setup  # noqa: PLW0603 - the initializer of an executor has no other way to its task
     _setup = setup
     interrupts.ignore()
+    # What the target starts is of this group as well, and ends with it when it is killed.
+    with contextlib.suppress(OSError):
+        os.setpgid(0, 0)
     hold_lifeline(setup.lifeline)
 
 
@@ -55,12 +68,13 @@ def hold_lifeline(lifeline: socket.socket) -> None:
     Die with the manager, even while the target holds the GIL.
 
     Only the manager has the other end of the lifeline and it never writes there. When it is gone the kernel
-    sends SIGIO, whose default action ends the process. The watcher thread is the second line, and the first
-    where the system does not signal for sockets. It polls: for a socket on which a thread waits in `recv` the
-    kernel sends no signal.
+    sends SIGIO to the process group, whose default action ends the process, and what it has started. The watcher
+    thread is the second line, and the first where the system does not signal for sockets. It polls: for a socket
+    on which a thread waits in `recv` the kernel sends no signal.
     """
     signal.signal(signal.SIGIO, signal.SIG_DFL)
-    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+    own = os.getpid()
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, -own if os.getpgid(0) == own else own)
     fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
 
     def watch() -> None:
@@ -73,10 +87,11 @@ def hold_lifeline(lifeline: socket.socket) -> None:
 
 
 def serve() -> None:
-    """Run what comes down the channel until it is closed."""
+    """Run what comes down the channel until it is closed, or the process is to be replaced."""
     if _setup is None:
         raise RuntimeError("the executor calls prepare first")
-    runner = Runner(_setup.target, _setup.worker)
+    alarm = Alarm(_setup.channel, _setup.limits.cleanup)
+    runner = Runner(_setup.target, _setup.worker, _setup.limits, alarm)
     run = runner.run
     if _setup.target.is_async:
         loop = asyncio.new_event_loop()
@@ -98,9 +113,12 @@ class _Server:
         self._channel = setup.channel
         self._tickets = setup.tickets
         self._run = run
+        self._limits = setup.limits
+        self._jobs = 0
         self._batches: deque[tuple[int, deque[str]]] = deque()
         self._channel.setblocking(True)
         self._pid = os.getpid()
+        self._order = Order(self._channel)
 
     def serve(self) -> None:
         self._channel.sendall(READY)
@@ -115,16 +133,30 @@ class _Server:
             if not ticket or not self._find(ticket[0]):
                 return
             lines = self._batches[0][1]
-            self._one(lines.popleft())
+            if not self._one(lines.popleft()):
+                self._channel.sendall(pack_end())
+                return
             if not lines:
                 self._batches.popleft()
 
-    def _one(self, line: str) -> None:
+    def _one(self, line: str) -> bool:
+        """Run a job and report it; returns whether this process is fit for another one."""
         began = perf_counter()
         outcome = self._run(line)
+        seconds = perf_counter() - began
         if os.getpid() != self._pid:
             os._exit(0)  # the target has forked, and this is not the slot
-        self._channel.sendall(pack_report(perf_counter() - began, outcome))
+        if not self._order.channel_is_ours():
+            os._exit(NOT_OURS)
+        self._channel.sendall(pack_report(seconds, outcome))
+        self._jobs += 1
+        return self._order.restore() and not self._is_worn_out()
+
+    def _is_worn_out(self) -> bool:
+        most_jobs, most_memory = self._limits.max_jobs, self._limits.max_memory
+        if most_jobs is not None and self._jobs >= most_jobs:
+            return True
+        return most_memory is not None and resident() > most_memory
 
     def _find(self, generation: int) -> bool:
         """Drop what was taken back before this generation, and wait for it if it is still on its way."""

@@ -7,22 +7,34 @@ from queue import SimpleQueue
 from time import perf_counter
 
 from qw.slots._slot import Outcome
+from qw.slots.limits import NONE, Limits
 from qw.slots.local import LocalSlot
+from qw.slots.runner import Runner
+from qw.target import Target
 
 
 class InlineSlot(LocalSlot):
     """One worker's jobs, run in the thread that calls `serve`."""
 
-    def __init__(self, worker: str, run: Callable[[str], Outcome | None], wake: Callable[[], None]) -> None:
-        super().__init__(worker, wake)
-        self._run = run
+    def __init__(self, worker: str, target: Target, wake: Callable[[], None], limits: Limits = NONE) -> None:
+        super().__init__(worker, wake, limits)
+        runner = Runner(target, worker, limits, self._clock)
+        self._run: Callable[[str], Outcome | None] = runner.run_any if target.is_async else runner.run
+        self._serving = False
         self._ready: SimpleQueue[None] = SimpleQueue()
+
+    @property
+    def ready(self) -> bool:
+        """Whether a thread serves it, and it is not told to end."""
+        return self._serving and super().ready
 
     def start(self) -> None:
         """Do nothing: whoever lends its thread calls `serve`."""
 
     def serve(self) -> None:
         """Run jobs until the slot is closed."""
+        self._serving = True
+        self._wake()
         try:
             while not self._closed:
                 try:

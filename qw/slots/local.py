@@ -11,15 +11,19 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from qw.slots._slot import Report
+from qw.slots._slot import Outcome, Report
+from qw.slots.clock import Clock
+from qw.slots.limits import Limits
 
 
 class LocalSlot:
     """One worker's jobs, run in this process: the half of `Slot` that does not depend on by what."""
 
-    def __init__(self, worker: str, wake: Callable[[], None]) -> None:
+    def __init__(self, worker: str, wake: Callable[[], None], limits: Limits) -> None:
         self._worker = worker
         self._wake = wake
+        #: Of the job that runs.
+        self._clock = Clock(limits.cleanup, wake)
         self._lines: deque[str] = deque()
         self._reports: deque[Report] = deque()
         self._handed = 0
@@ -65,6 +69,30 @@ class LocalSlot:
     def started(self) -> int:
         """How many of the jobs ever handed in, and not taken back, were started."""
         return self._handed - len(self._lines)
+
+    def deadline(self) -> float:
+        """When `expire` wants to be called; infinity when nothing with a limit runs."""
+        return self._clock.due()
+
+    def expire(self, now: float) -> Outcome | None:
+        """Tell the job that runs to end, when its time is over; return its outcome when that did not help."""
+        return self._clock.expire(now)
+
+    @property
+    def retired(self) -> bool:
+        """Nothing in this process is replaced for its age."""
+        return False
+
+    def exit_reason(self) -> str:
+        """Nobody knows: it was written off."""
+        return ""
+
+    def death_fileno(self) -> int:
+        """Return -1: the end calls `wake`."""
+        return -1
+
+    def note_death(self) -> None:
+        """Do nothing: there is no such descriptor."""
 
     def fileno(self) -> int:
         """Return -1: a report calls `wake`."""

@@ -12,6 +12,10 @@ shared ProcessPoolExecutor fails every pending future when one child dies, and t
 
 from __future__ import annotations
 
+import contextlib
+import math
+import os
+import signal
 import socket
 import threading
 import warnings
@@ -23,12 +27,15 @@ from multiprocessing.process import BaseProcess
 from typing import Final, cast
 
 from qw.slots import descriptors, interrupts
-from qw.slots._slot import Report
+from qw.slots._slot import Outcome, Report
 from qw.slots.channel import Channel, pair
 from qw.slots.child import Setup, prepare, serve
+from qw.slots.limits import NONE, Limits
 from qw.slots.tickets import Tickets
 from qw.target import Target
 
+#: Seconds that it may take to know what a process died of: it is said in the job's error.
+REAPED: Final = 0.05
 #: Seconds that an executor's helper thread may take to end after its process; milliseconds, most often.
 HELPER: Final = 0.5
 
@@ -42,15 +49,22 @@ class ProcessSlot:
     3. It takes back what was not started.
     """
 
-    def __init__(self, worker: str, target: Target, context: BaseContext, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, worker: str, target: Target, context: BaseContext, wake: Callable[[], None], limits: Limits = NONE
+    ) -> None:
         self._worker = worker
         self._target = target
+        self._limits = limits
         self._context = context
         self._wake = wake
         self._executor: ProcessPoolExecutor | None = None
         self._process: BaseProcess | None = None
         self._helper: threading.Thread | None = None
         self._closed = False
+        #: Becomes readable when the process is gone; -1 where the system has no such thing.
+        self._pidfd = -1
+        self._gone = False
+        self._kept: set[int] = set()
 
     @property
     def worker(self) -> str:
@@ -78,7 +92,7 @@ class ProcessSlot:
             descriptors.keep(*self._kept)
             try:
                 self._process = self._bear(
-                    Setup(self._worker, self._target, child_channel, self._tickets.out, child_lifeline)
+                    Setup(self._worker, self._target, self._limits, child_channel, self._tickets.out, child_lifeline)
                 )
             except BaseException:
                 self._let_go()
@@ -88,6 +102,9 @@ class ProcessSlot:
                 child_lifeline.close()
             # Only now: this child needs its end of the tickets, those born later must not keep it.
             self._kept.add(self._tickets.filenos()[1])
+            self._pidfd = _open_pidfd(self._process)
+            if self._pidfd >= 0:
+                self._kept.add(self._pidfd)
             descriptors.keep(*self._kept)
 
     def _bear(self, setup: Setup) -> BaseProcess:
@@ -109,6 +126,9 @@ class ProcessSlot:
         self._channel.close()
         self._lifeline.close()
         self._tickets.close()
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+            self._pidfd = -1
 
     def hand(self, lines: bytes, count: int) -> None:
         """Send a batch; its tickets first, so that a slot which has it finds them."""
@@ -120,15 +140,53 @@ class ProcessSlot:
 
     def reports(self) -> list[Report]:
         """Return what the process has reported."""
-        return self._channel.reports()
+        reports = self._channel.reports()
+        if self._gone:
+            # What it has started, or what was forked from it, may keep its end of the channel open.
+            self._channel.ended = True
+        return reports
+
+    def deadline(self) -> float:
+        """When the job that runs is to be cut off; infinity when it has no limit."""
+        return math.inf if self._channel.limit is None else self._channel.limit[0]
+
+    def expire(self, now: float) -> Outcome | None:
+        """Return the outcome of the job that runs when its time is over; that it is, its process has told it."""
+        limit = self._channel.limit
+        return limit[1] if limit is not None and now >= limit[0] else None
+
+    @property
+    def retired(self) -> bool:
+        """Whether the process has ended by itself between two jobs, to be replaced."""
+        return self._channel.retired
+
+    def exit_reason(self) -> str:
+        """Say what the dead process died of; '' when nobody knows."""
+        if self._helper is not None:
+            # Two who wait for one process: only one of them is told. It has noticed, or does so now.
+            self._helper.join(REAPED)
+        if self._process is None or (self._helper is not None and self._helper.is_alive()):
+            return ""
+        code = self._process.exitcode
+        if code is None:
+            return ""
+        return _signal_name(-code) if code < 0 else f"exit code {code}"
+
+    def death_fileno(self) -> int:
+        """Return a descriptor that becomes readable when the process is gone; -1 where there is none, or it has."""
+        return -1 if self._gone or self._channel.ended else self._pidfd
+
+    def note_death(self) -> None:
+        """Note that it has become readable."""
+        self._gone = True
 
     def started(self) -> int:
         """How many of the jobs ever handed in, and not taken back, were started."""
         return self._tickets.taken()
 
     def fileno(self) -> int:
-        """Return the channel's descriptor, -1 when it has ended."""
-        return -1 if self._channel.ended else self._channel.fileno()
+        """Return the channel's descriptor, -1 when nothing more is waited for there."""
+        return -1 if self._gone or self._channel.ended else self._channel.fileno()
 
     def wants_to_write(self) -> bool:
         """Whether a batch waits for the channel to take it."""
@@ -150,8 +208,9 @@ class ProcessSlot:
         self._executor.shutdown(wait=False)
 
     def kill(self) -> None:
-        """End at once."""
+        """End at once, and with it what the target has started, unless that has left the process group."""
         if self._process is not None:
+            _kill_group(self._process.pid)
             self._process.kill()
         self.close()
 
@@ -169,3 +228,24 @@ class ProcessSlot:
             self._let_go()
         self._process = self._executor = self._helper = None
         return True
+
+
+def _open_pidfd(process: BaseProcess) -> int:
+    try:
+        return os.pidfd_open(process.pid or 0)
+    except (AttributeError, OSError):
+        return -1  # an old kernel, or it is gone already: the end of its channel tells as well, as a rule
+
+
+def _kill_group(pid: int | None) -> None:
+    """Kill a process group, if the process leads one of its own."""
+    with contextlib.suppress(OSError):
+        if pid and os.getpgid(pid) == pid:
+            os.killpg(pid, signal.SIGKILL)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

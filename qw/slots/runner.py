@@ -9,50 +9,64 @@ from __future__ import annotations
 
 import asyncio
 import json
-import traceback
 from collections.abc import Awaitable, Coroutine
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
-from qw.errors import UndecodableJob
+from qw.errors import TimedOut
 from qw.job import JobType, running
 from qw.keys import OWN
 from qw.slots._slot import Outcome
+from qw.slots.failures import failed, overran
+from qw.slots.limits import NONE, Limits
 from qw.target import Target
 
-#: Bytes of a traceback that are kept: its end, where the reason stands.
-TRACEBACK_SIZE: Final = 8192
-#: Characters of an error's message that are kept.
-ERROR_SIZE: Final = 1000
 #: Characters of a result as JSON, at most: Redis drops a connection that sends it more than 512 MB at a time.
 RESULT_SIZE: Final = 64 * 1024 * 1024
-#: Seconds for which a failure without a type of its own is kept in `result:<id>`.
-FAILURE_TTL: Final = 3600.0
-
 #: Digits of a count that can be one: int() refuses thousands of them.
 LONGEST_COUNT: Final = 9
 
 _COUNTED: Final = ("qw:tries", "qw:crashes", "qw:rescues")
 
 
+class Alarm(Protocol):
+    """Who sees to it that a job does not run for longer than it may."""
+
+    def begin(self, seconds: float, overran: Outcome, *, soft: bool) -> None:
+        """
+        Note that a target begins, which is to return within these seconds.
+
+        If it does not, `TimedOut` is raised in it (`soft`; else it is told otherwise), and if that does not help, it
+        is cut off: then `overran` is its outcome.
+        """
+
+    def end(self) -> None:
+        """Note that the target has returned: nothing is raised any more."""
+
+
 class Runner:
     """Runs the jobs of one worker, one at a time, on one target."""
 
-    def __init__(self, target: Target, worker: str) -> None:
+    def __init__(self, target: Target, worker: str, limits: Limits = NONE, alarm: Alarm | None = None) -> None:
         self._target = target
         self._function = target.function
         self._worker = worker
+        self._limits = limits
+        #: Without one, jobs run for as long as they like.
+        self._alarm = alarm
 
     def run(self, line: str) -> Outcome | None:
         """Run the job of this line; never raises. None: it finished and there is nothing to keep."""
         job_type: JobType[object] | None = None
+        own: dict[str, str] = {}
         try:
             job_id, own, data = _read(line)
             args, job_type = self._target.decode(job_id, own.get("qw:type"), data)
+            seconds = self._seconds(job_type)
             with running(job_id, _attempt(own), self._worker):
-                value = self._function(*args)
+                value = self._function(*args) if seconds is None else self._in_time(args, seconds, job_type, own)
             return _result(job_type, value)
         except BaseException as error:  # noqa: BLE001 - SystemExit of a target is that job's failure, not the slot's end
-            return failed(error, job_type, self._worker)
+            return failed(error, job_type, self._worker, self._limits, _count(own, "qw:tries"))
 
     def run_any(self, line: str) -> Outcome | None:
         """Run the job of this line, on whichever kind of target, in this thread."""
@@ -61,14 +75,63 @@ class Runner:
     async def run_async(self, line: str) -> Outcome | None:
         """Run the job of this line on an `async def` target; lets only a cancellation from outside through."""
         job_type: JobType[object] | None = None
+        own: dict[str, str] = {}
         try:
             job_id, own, data = _read(line)
             args, job_type = self._target.decode(job_id, own.get("qw:type"), data)
+            seconds = self._seconds(job_type)
             with running(job_id, _attempt(own), self._worker):
-                value = await cast("Awaitable[object]", self._function(*args))
+                call = cast("Awaitable[object]", self._function(*args))
+                value = await (call if seconds is None else self._awaited_in_time(call, seconds, job_type, own))
             return _result(job_type, value)
         except BaseException as error:  # noqa: BLE001 - as in `run`; the slot tells its own cancellation apart
-            return failed(error, job_type, self._worker)
+            return failed(error, job_type, self._worker, self._limits, _count(own, "qw:tries"))
+
+    # -- jobs with a limit --------------------------------------------------------------------------
+
+    def _seconds(self, job_type: JobType[object] | None) -> float | None:
+        own = None if job_type is None else job_type.options.timeout
+        return self._limits.timeout if own is None else own
+
+    def _overran(self, seconds: float, job_type: JobType[object] | None, own: dict[str, str]) -> Outcome:
+        return overran(seconds, job_type, self._worker, self._limits, _count(own, "qw:tries"))
+
+    def _in_time(
+        self, args: tuple[object, ...], seconds: float, job_type: JobType[object] | None, own: dict[str, str]
+    ) -> object:
+        alarm = self._alarm
+        if alarm is None:
+            return self._function(*args)
+        try:
+            alarm.begin(seconds, self._overran(seconds, job_type, own), soft=True)
+            return self._function(*args)
+        finally:
+            alarm.end()
+
+    async def _awaited_in_time(
+        self,
+        call: Awaitable[object],
+        seconds: float,
+        job_type: JobType[object] | None,
+        own: dict[str, str],
+    ) -> object:
+        """Await a target in a task of its own, which alone is cancelled when its time is over."""
+        alarm = self._alarm
+        if alarm is not None:
+            alarm.begin(seconds, self._overran(seconds, job_type, own), soft=False)
+        task = asyncio.ensure_future(call)
+        try:
+            done, _ = await asyncio.wait((task,), timeout=seconds)
+            if not done:
+                task.cancel()
+                await asyncio.wait((task,))
+                if task.cancelled():
+                    raise TimedOut(f"it ran for longer than {seconds:g} s")
+            return task.result()
+        finally:
+            task.cancel()
+            if alarm is not None:
+                alarm.end()
 
 
 def _read(line: str) -> tuple[str, dict[str, str], dict[str, str]]:
@@ -87,9 +150,14 @@ def _read(line: str) -> tuple[str, dict[str, str], dict[str, str]]:
 
 
 def _attempt(own: dict[str, str]) -> int:
-    """Count this run of the job, from 1; a count that a foreign producer spoilt counts as none."""
-    counts = (own.get(name, "") for name in _COUNTED)
-    return 1 + sum(int(count) for count in counts if count.isdecimal() and len(count) <= LONGEST_COUNT)
+    """Count this run of the job, from 1."""
+    return 1 + sum(_count(own, name) for name in _COUNTED)
+
+
+def _count(own: dict[str, str], name: str) -> int:
+    """Return a count among qw's own fields; one that a foreign producer spoilt counts as none."""
+    count = own.get(name, "")
+    return int(count) if count.isdecimal() and len(count) <= LONGEST_COUNT else 0
 
 
 def _result(job_type: JobType[object] | None, value: object) -> Outcome | None:
@@ -102,43 +170,3 @@ def _result(job_type: JobType[object] | None, value: object) -> Outcome | None:
     if len(text) > RESULT_SIZE:
         raise ValueError(f"the result is {len(text):,} characters long; at most {RESULT_SIZE:,} are kept")
     return Outcome("result", job_type.options.result_ttl, f'{{"result":{text}}}')
-
-
-def failed(error: BaseException, job_type: JobType[object] | None, worker: str) -> Outcome:
-    """Describe a failure in plain data; an exception that cannot even be described is described as that."""
-    text = describe(error)
-    trace = "" if issubclass(type(error), UndecodableJob) else _trace(error)
-    ttl = FAILURE_TTL if job_type is None else job_type.options.result_ttl
-    body = json.dumps({"error": text, "traceback": trace})
-    return Outcome("bury", ttl, body, {"qw:error": text, "qw:traceback": trace, "qw:worker": worker})
-
-
-def describe(error: BaseException) -> str:
-    """Say type and message of an exception in one bounded text that is valid UTF-8."""
-    kind = type(error)
-    try:
-        message = str(error)
-        text = f"{kind.__qualname__}: {message}" if message else kind.__qualname__
-    except BaseException as worse:  # noqa: BLE001 - a target's __str__ is a target's code
-        text = f"{kind.__qualname__}: (its message cannot be had: {type(worse).__qualname__})"
-    return _clean(text[:ERROR_SIZE])
-
-
-def _trace(error: BaseException) -> str:
-    """Format the traceback from the target's first frame on, its last 8 KiB."""
-    try:
-        tb = error.__traceback__
-        while tb is not None and tb.tb_frame.f_globals.get("__name__") == __name__:
-            tb = tb.tb_next
-        text = "".join(traceback.format_exception(type(error), error, tb))
-    except BaseException as worse:  # noqa: BLE001 - as in `describe`
-        text = f"(no traceback: {type(worse).__qualname__} while it was formatted)"
-    return _encode(text)[-TRACEBACK_SIZE:].decode("utf-8", "ignore")
-
-
-def _clean(text: str) -> str:
-    return _encode(text).decode("utf-8")
-
-
-def _encode(text: str) -> bytes:
-    return text.encode("utf-8", "backslashreplace")

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from time import perf_counter
 
+from qw.slots.limits import NONE, Limits
 from qw.slots.local import LocalSlot
 from qw.slots.runner import Runner
 from qw.target import Target
@@ -55,9 +56,11 @@ class EventLoop:
 class TaskSlot(LocalSlot):
     """One worker's task."""
 
-    def __init__(self, worker: str, target: Target, loop: EventLoop, wake: Callable[[], None]) -> None:
-        super().__init__(worker, wake)
-        self._run = Runner(target, worker).run_async
+    def __init__(
+        self, worker: str, target: Target, loop: EventLoop, wake: Callable[[], None], limits: Limits = NONE
+    ) -> None:
+        super().__init__(worker, wake, limits)
+        self._run = Runner(target, worker, limits, self._clock).run_async
         self._loop = loop
         self._killed = False
         self._ready: asyncio.Event | None = None
@@ -94,9 +97,10 @@ class TaskSlot(LocalSlot):
             await asyncio.sleep(0)  # jobs that never wait must not keep the other tasks from running
 
     def kill(self) -> None:
-        """Cancel what runs."""
+        """Cancel what runs, and write it off: what it still reports is ignored."""
         self._killed = True
         self.close()
+        self._ended.set()
         self._loop.call(lambda: self._task is not None and self._task.cancel())
 
     def _notify(self) -> None:

@@ -11,15 +11,15 @@ import threading
 from collections.abc import Callable
 
 from qw.slots.inline import InlineSlot
-from qw.slots.runner import Runner
+from qw.slots.limits import NONE, Limits
 from qw.target import Target
 
 
 class ThreadSlot(InlineSlot):
     """One worker's thread."""
 
-    def __init__(self, worker: str, target: Target, wake: Callable[[], None]) -> None:
-        super().__init__(worker, Runner(target, worker).run, wake)
+    def __init__(self, worker: str, target: Target, wake: Callable[[], None], limits: Limits = NONE) -> None:
+        super().__init__(worker, target, wake, limits)
         self._thread = threading.Thread(target=self.serve, name=worker, daemon=True)
 
     def start(self) -> None:

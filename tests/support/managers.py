@@ -135,13 +135,13 @@ def threads() -> set[threading.Thread]:
     return set(threading.enumerate())
 
 
-def members(group: int) -> list[int]:
-    """Return the ids of the processes of a process group that are not dead yet."""
+def members(session: int) -> list[int]:
+    """Return the ids of the processes of a session that are not dead yet: worker processes have groups of their own."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            # After the name, which may hold anything: state, parent, group.
-            state, _, its_group = (entry / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()[:3]
-            if int(its_group) == group and state not in "ZX":
+            # After the name, which may hold anything: state, parent, group, session.
+            state, *_, its_session = (entry / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()[:4]
+            if int(its_session) == session and state not in "ZX":
                 found.append(int(entry.name))
     return found
