@@ -13,6 +13,9 @@ from typing import Final
 
 from qw.errors import BadName
 
+#: The name of the sorted set of delayed jobs; on the bell it says that the next one is due earlier than was known.
+SCHEDULED: Final = b"all:scheduled"
+
 #: Prefix of the fields of `job:<id>` that are qw's own; a target never sees them.
 OWN: Final = "qw:"
 
@@ -67,12 +70,12 @@ class Keys:
         #: hash: `<manager>.<start>` → a counter its dispatcher raises, or the mark of one struck off
         self.all_beats: bytes = p + b"all:beats"
         #: zset: id → when it is due, ms
-        self.all_scheduled: bytes = p + b"all:scheduled"
+        self.all_scheduled: bytes = p + SCHEDULED
         #: zset: id → when it was buried, ms
         self.all_dead: bytes = p + b"all:dead"
         #: hash: counters
         self.all_stats: bytes = p + b"all:stats"
-        #: channel: rung when a dispatcher must look; the message is a worker's name
+        #: channel: rung when a dispatcher must look; the message is a worker's name, or `SCHEDULED`
         self.all_bell: bytes = p + b"all:bell"
 
     def job(self, job_id: str) -> bytes:

@@ -7,6 +7,7 @@ Usage:
   qw-client [--host=<host>] [--port=<port>] [--db=<db>] [options] jobs [<manager>]
   qw-client [--host=<host>] [--port=<port>] [--db=<db>] [options] queue string <data> [<manager>]
   qw-client [--host=<host>] [--port=<port>] [--db=<db>] [options] queue file <file> [<manager>]
+  qw-client [--host=<host>] [--port=<port>] [--db=<db>] [options] scheduled
   qw-client (--help | --version)
 
 Options:
@@ -23,8 +24,11 @@ Options:
   --json                       Print JSON: one object a line
   --type=<name>                Queue typed jobs of this type; needs --app
   --app=<module>               Set the module that defines the type
+  --delay=<time>               Queue jobs that are due after that time, such as 500ms, 90, 1.5h or 30d
+  --at=<time>                  Queue jobs that are due at 2030-01-31T08:00, a local time, or one with Z or +02:00
 
 managers, workers and jobs print one a line, the name or id first; a job is queued, or pending with a worker.
+scheduled prints the jobs that are not due yet, and when they are, the next one first.
 
 queue takes a JSON object, an array of objects, or JSON lines; the <file> - is standard input. It prints the
 ids, one a line. In a plain job each field is a string: strings as they are, anything else as its JSON. The
@@ -42,6 +46,7 @@ from contextlib import nullcontext
 from qw import logs
 from qw.commands.arguments import Arguments
 from qw.commands.running import run
+from qw.errors import UsageError
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -67,22 +72,27 @@ def _read(arguments: Arguments) -> None:
             rows = reads.managers(client)
         elif arguments.given("workers"):
             rows = reads.workers(client, manager)
+        elif arguments.given("scheduled"):
+            rows = reads.scheduled(client)
         else:
             rows = reads.jobs(client, manager)
         reads.show(rows, as_json=arguments.given("--json"))
 
 
 def _queue(arguments: Arguments) -> None:
-    from qw.commands import queueing, reads, typed
+    from qw.commands import queueing, reads, times, typed
     from qw.commands.place import reaching
 
+    delay, at = arguments.duration("--delay"), times.moment(arguments.text("--at"))
+    if delay is not None and at is not None:
+        raise UsageError("--delay and --at both say when the jobs are due: leave out one")
     make = typed.maker(arguments.text("--type"), arguments.text("--app"))
     manager, data = arguments.text("<manager>"), arguments.text("<data>")
     opened = queueing.file_input(arguments.word("<file>")) if data is None else nullcontext(queueing.text_input(data))
     with opened as source, reaching(arguments) as place, place.client() as client:
         if manager is not None:
             reads.check_manager(client, manager)
-        queueing.Intake(source, make).queue(client, manager)
+        queueing.Intake(source, make).queue(client, manager, delay=delay, at=at)
 
 
 if __name__ == "__main__":

@@ -55,6 +55,14 @@ class LookingClient(BaseClient):
         workers = sorted({worker for workers in of_managers for worker in workers})
         yield from self._reading.lists((worker, self.key_names.jobs(worker)) for worker in workers)
 
+    def get_all_scheduled_jobs(self) -> Iterator[tuple[str, float]]:
+        """
+        Yield (id, when it is due as seconds since 1970) of all delayed jobs, the next one first.
+
+        One that is due already is a moment away from its queue, or there is no manager to move it there.
+        """
+        return self._reading.scheduled()
+
     def get_dead_jobs(self) -> Iterator[str]:
         """Yield the ids of the jobs that were buried, the oldest first."""
         return self._reading.dead()

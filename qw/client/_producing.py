@@ -9,6 +9,7 @@ from typing import TypeVar, cast, overload
 from qw.client._base import BaseClient
 from qw.client._packing import AnyJob, Value, chunks, id_of, new_ids
 from qw.client._queueing import Queueing, head_of
+from qw.client._times import Delay, Moment, when_of
 from qw.client._waiting import Waiting
 from qw.errors import UsageError
 from qw.job import Job, JobId
@@ -28,6 +29,8 @@ class ProducingClient(BaseClient):
         worker: str | None = None,
         *,
         id: str | None = None,
+        delay: Delay | None = None,
+        at: Moment | None = None,
         retry_unsure: bool = False,
     ) -> JobId[R]: ...
 
@@ -39,6 +42,8 @@ class ProducingClient(BaseClient):
         worker: str | None = None,
         *,
         id: str | None = None,
+        delay: Delay | None = None,
+        at: Moment | None = None,
         retry_unsure: bool = False,
     ) -> JobId[None]: ...
 
@@ -49,6 +54,8 @@ class ProducingClient(BaseClient):
         worker: str | None = None,
         *,
         id: str | None = None,  # noqa: A002 - an id is called so everywhere
+        delay: Delay | None = None,
+        at: Moment | None = None,
         retry_unsure: bool = False,
     ) -> JobId[R] | JobId[None]:
         """
@@ -58,12 +65,16 @@ class ProducingClient(BaseClient):
         `manager`, which may start later; else to whoever is first. Under an `id` that is still there nothing is
         queued.
 
+        It may be run when `delay` (seconds or a timedelta) has gone by, or from the moment `at` on (a datetime, one
+        without a time zone being local, or seconds since 1970), by the clock of Redis; what is past is now. Until
+        then it waits in all:scheduled. One for a worker that is gone by then goes to that worker's manager.
+
         Raises `UsageError` for what cannot be queued, `UnknownName` for a worker that is not registered, and
         redis-py's errors: nothing is queued then. Raises `QueueUnsure` when the connection breaks before Redis
         has answered: the job may be queued or not. `retry_unsure=True` sends it again, and it may run twice.
         """
         ids = None if id is None else [id]
-        (job_id,) = self._queue([job_data], manager, worker, ids, retry_unsure=retry_unsure)
+        (job_id,) = self._queue([job_data], manager, worker, ids, when_of(delay, at), retry_unsure=retry_unsure)
         return cast("JobId[R]", job_id)
 
     @overload
@@ -74,6 +85,8 @@ class ProducingClient(BaseClient):
         worker: str | None = None,
         *,
         ids: Iterable[str] | None = None,
+        delay: Delay | None = None,
+        at: Moment | None = None,
         retry_unsure: bool = False,
     ) -> list[JobId[R]]: ...
 
@@ -85,6 +98,8 @@ class ProducingClient(BaseClient):
         worker: str | None = None,
         *,
         ids: Iterable[str] | None = None,
+        delay: Delay | None = None,
+        at: Moment | None = None,
         retry_unsure: bool = False,
     ) -> list[JobId[None]]: ...
 
@@ -96,6 +111,8 @@ class ProducingClient(BaseClient):
         worker: str | None = None,
         *,
         ids: Iterable[str] | None = None,
+        delay: Delay | None = None,
+        at: Moment | None = None,
         retry_unsure: bool = False,
     ) -> list[JobId[object]]: ...
 
@@ -106,15 +123,17 @@ class ProducingClient(BaseClient):
         worker: str | None = None,
         *,
         ids: Iterable[str] | None = None,
+        delay: Delay | None = None,
+        at: Moment | None = None,
         retry_unsure: bool = False,
     ) -> list[JobId[R]] | list[JobId[None]] | list[JobId[object]]:
         """
         Queue many jobs, a thousand (or a MiB) to a call of Redis, and return their ids in the same order.
 
-        All of them are checked before the first is sent. Everything else is as in `queue_job`; the ids in
-        `QueueUnsure` are those of the last jobs, in order: the jobs before them are queued.
+        All of them are checked before the first is sent. `delay` and `at` are for all of them; everything else is as
+        in `queue_job`. The ids in `QueueUnsure` are those of the last jobs, in order: the jobs before them are queued.
         """
-        return self._queue(jobs, manager, worker, ids, retry_unsure=retry_unsure)
+        return self._queue(jobs, manager, worker, ids, when_of(delay, at), retry_unsure=retry_unsure)
 
     def _queue(
         self,
@@ -122,6 +141,7 @@ class ProducingClient(BaseClient):
         manager: str | None,
         worker: str | None,
         ids: Iterable[str] | None,
+        when: bytes,
         *,
         retry_unsure: bool,
     ) -> list[JobId[object]]:
@@ -135,7 +155,7 @@ class ProducingClient(BaseClient):
             raise UsageError(f"{len(texts)} ids for {len(jobs)} jobs: give one for each, or none")
         elsewhere = manager is not None or worker is not None
         packed = chunks(zip(texts, jobs, strict=True), elsewhere=elsewhere)
-        head = head_of(self._access.scripts, manager, worker)
+        head = head_of(self._access.scripts, manager, worker, when)
         Queueing(self._access.caller, head, packed, retry_unsure=retry_unsure).run()
         return [id_of(job, text) for job, text in zip(jobs, texts, strict=True)]
 

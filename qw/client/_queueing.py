@@ -43,11 +43,19 @@ class Head:
         return b"*%d\r\n%b%b" % (self.words + chunk.words, self.by_sha if known else self.by_text, chunk.body)
 
 
+def head_of(scripts: ClientScripts, manager: str | None, worker: str | None, when: bytes) -> Head:
+    """Return the head of the calls that queue to this target; `when` as in `qw.client._times`."""
+    return _head(scripts, manager, worker, when) if when else _usual_head(scripts, manager, worker)
+
+
 # For the few targets that a producer has; packing it takes a tenth of the time that queueing one job does.
 @lru_cache(maxsize=256)
-def head_of(scripts: ClientScripts, manager: str | None, worker: str | None) -> Head:
-    """Return the head of the calls that queue to this target."""
-    call = scripts.queue((), manager, worker)
+def _usual_head(scripts: ClientScripts, manager: str | None, worker: str | None) -> Head:
+    return _head(scripts, manager, worker, b"")
+
+
+def _head(scripts: ClientScripts, manager: str | None, worker: str | None, when: bytes) -> Head:
+    call = scripts.queue((), manager, worker, when)
     by_sha, by_text = call.evalsha(), call.eval()
     return Head(_words(by_sha), _words(by_text), len(by_sha), call)
 

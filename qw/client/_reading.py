@@ -60,14 +60,21 @@ class Reading:
 
     def dead(self) -> Iterator[str]:
         """Yield the ids of buried jobs, the oldest first."""
+        return (job_id for job_id, _ in self._by_score(self._keys.all_dead))
+
+    def scheduled(self) -> Iterator[tuple[str, float]]:
+        """Yield (id, when it is due as seconds since 1970) of delayed jobs, the next one first."""
+        return ((job_id, score / 1000) for job_id, score in self._by_score(self._keys.all_scheduled))
+
+    def _by_score(self, key: bytes) -> Iterator[tuple[str, float]]:
         since, passed = b"-inf", 0
         while True:
-            command = ("ZRANGEBYSCORE", self._keys.all_dead, since, "+inf", "WITHSCORES", "LIMIT", passed, CHUNK)
+            command = ("ZRANGEBYSCORE", key, since, "+inf", "WITHSCORES", "LIMIT", passed, CHUNK)
             (reply,) = self._read([command])
             words = iter(cast("list[bytes]", reply))
             pairs = list(zip(words, words, strict=True))
-            for job_id, _ in pairs:
-                yield to_str(job_id)
+            for job_id, score in pairs:
+                yield to_str(job_id), float(score)
             if len(pairs) < CHUNK:
                 return
             # On from the last moment, past those of that moment: nobody's leaving can shift the rest.

@@ -13,6 +13,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
@@ -86,13 +87,15 @@ class Intake:
         self._queued = 0
         self._silent = False
 
-    def queue(self, client: Client, manager: str | None) -> None:
-        """Queue all of it; raises `BadJSON`, which says what was queued and what was not."""
+    def queue(
+        self, client: Client, manager: str | None, *, delay: float | None = None, at: datetime | None = None
+    ) -> None:
+        """Queue all of it, due after `delay` seconds or `at` a moment; raises `BadJSON`, which says how far it came."""
         total = self._check() if self._source.rereadable else None
         # Ids that run down a terminal are progress enough.
         with self._counted(), Progress("jobs queued", total, wanted=not is_terminal(sys.stdout)) as progress:
             for jobs in self._read():
-                ids = client.queue_jobs(jobs, manager=manager)
+                ids = client.queue_jobs(jobs, manager=manager, delay=delay, at=at)
                 self._queued += len(jobs)
                 self._print(ids)
                 progress.show(self._queued)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, cast
 
+from qw.commands.times import shown
 from qw.errors import UnknownName
 from qw.keys import to_str
 from qw.logs import ascii_json, safe
@@ -61,6 +62,12 @@ def jobs(client: Client, manager: str | None) -> Iterator[Row]:
     for worker, job_id in client.get_all_pending_jobs():
         if mine is None or worker in mine:
             yield {"id": job_id, "state": "pending", "manager": None, "worker": worker}
+
+
+def scheduled(client: Client) -> Iterator[Row]:
+    """Yield the delayed jobs and when they are due, the next one first."""
+    for job_id, due in client.get_all_scheduled_jobs():
+        yield {"id": job_id, "due": shown(due)}
 
 
 def check_manager(client: Client, manager: str) -> None:

@@ -27,6 +27,7 @@ from qw.dispatcher.departure import LAST_WORDS, Departure
 from qw.dispatcher.exchanges import Exchanges
 from qw.dispatcher.journal import Journal, crash_outcome
 from qw.dispatcher.presence import Presence
+from qw.dispatcher.schedule import Schedule
 from qw.dispatcher.session import Session
 from qw.dispatcher.site import Site
 from qw.dispatcher.wake import Wake
@@ -46,8 +47,9 @@ class Dispatcher:
     1. It gathers what slots report, and sends it with the next exchange.
     2. It fetches jobs for the slots that have room, and knocks for the idle ones.
     3. It takes back what waits too long, and replaces slots that die.
-    4. It beats, and sees to the jobs of those that do not beat any more.
-    5. It leaves in good order: nothing of it stays in Redis.
+    4. It sends delayed jobs to their queues when they are due.
+    5. It beats, and sees to the jobs of those that do not beat any more.
+    6. It leaves in good order: nothing of it stays in Redis.
 
     `run` is the loop; `quiet` and `stop` may be called from any thread. A journal that another start has begun
     is gone on with.
@@ -72,6 +74,8 @@ class Dispatcher:
         self._exchanges = Exchanges(
             main, self._scripts, self._crew, self._adoptions, self.journal, self._presence.standing, self.refused
         )
+        self._schedule = Schedule(main, self._scripts, self.journal, self._presence.standing, self._exchanges.ask)
+        self._exchanges.retried = self._schedule.note
         self._ready = threading.Event()
         self._departure = Departure(self._session, self._crew, self._scripts.leave, site.logger)
 
@@ -133,6 +137,7 @@ class Dispatcher:
             if self._presence.known:
                 self._exchanges.mind(now)
             self._presence.mind(now)
+        self._schedule.mind(now, may_ask=self._presence.known and not self._departure.leaving)
         self._knock(now)
         self._wait(now)
 
@@ -192,6 +197,7 @@ class Dispatcher:
         for state, length in zip(self._crew, lengths, strict=False):
             if length > len(self._exchanges.in_hand(state.name)):
                 self.look(state.name)
+        self.scheduled()
 
     def rescued(self, start: str, what: Rescued) -> None:
         """Tell of jobs of a dead start that went back to the queues, and ask for them."""
@@ -207,6 +213,7 @@ class Dispatcher:
     def main_down(self) -> None:
         """Keep what had no answer; it goes again."""
         self._exchanges.lost()
+        self._schedule.gone()
         self._presence.gone()
 
     def refused(self, error: ResponseError) -> None:
@@ -228,8 +235,14 @@ class Dispatcher:
         self._adoptions.claimed(worker, queue)
 
     def look(self, worker: str | None) -> None:
-        """Look into the list of this worker, or of all, for what was sent to it."""
+        """Look into the list of this worker, or of all, for what was sent to it; and for what is due."""
         self._adoptions.look(worker)
+        if worker is None:
+            self.scheduled()
+
+    def scheduled(self) -> None:
+        """Ask when the next delayed job is due."""
+        self._schedule.look()
 
     # -- knocks, and the end ------------------------------------------------------------------------
 
@@ -243,7 +256,8 @@ class Dispatcher:
 
     def _mind_end(self, now: float) -> None:
         at_rest = self._crew.resting and self._exchanges.at_rest
-        all_done = at_rest and self._presence.settled and self._exchanges.may_knock(now)
+        settled = self._presence.settled and self._schedule.settled
+        all_done = at_rest and settled and self._exchanges.may_knock(now)
         if self._site.burst and not self._departure.is_quiet and all_done:
             self._departure.stop(now + LAST_WORDS)
         self._exchanges.quiet = self._departure.is_quiet
@@ -268,4 +282,5 @@ class Dispatcher:
         """When something has to be looked at, whatever comes in."""
         # Often enough to tell a pause of this process by.
         times = [now + min(1.0, self._site.lease / 6), self._presence.due(), self._session.knocks_due()]
-        return min(*times, self._departure.due(now), self._crew.due(now), self._exchanges.due(now))
+        times += [self._departure.due(now), self._crew.due(now), self._exchanges.due(now), self._schedule.due_at]
+        return min(times)

@@ -68,6 +68,9 @@ class Exchanges:
         self._asked: list[str] = []
         #: When to ask again although the queues seemed empty.
         self._ask_at = float("inf")
+        #: Seconds until the first of those that are tried again with the exchange in flight; and who is told of it.
+        self._next_try = float("inf")
+        self.retried: Callable[[float], None] = lambda _seconds: None
 
     # -- what gathers -------------------------------------------------------------------------------
 
@@ -98,6 +101,10 @@ class Exchanges:
 
     # -- the call -----------------------------------------------------------------------------------
 
+    def ask(self) -> None:
+        """Note that there may be jobs in the queues."""
+        self.dry = False
+
     def mind(self, now: float) -> None:
         """Send the next exchange, if there is anything to send or to ask for."""
         if now >= self._ask_at:
@@ -109,6 +116,7 @@ class Exchanges:
             return
         plan = self._outbox.plan(self._adoptions.plan(self.in_hand), want, rescued=bool(self._rescued))
         self.in_flight, self._asked = True, [worker for worker, _ in want]
+        self._next_try = min((c.ttl for c in plan.contents if c.kind == "retry"), default=float("inf"))
         self._main.call(self._scripts.exchange(plan), self._exchanged)
 
     def _wants(self) -> list[tuple[str, int]]:
@@ -126,6 +134,7 @@ class Exchanges:
             return
         self._journal.clock(reply.now)
         self._outbox.confirmed()
+        self.retried(self._next_try)
         self._journal.refused(reply.refused)
         self._journal.dropped(reply.dropped)
         self._hand_out(reply.batches)

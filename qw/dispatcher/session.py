@@ -22,7 +22,7 @@ from redis.connection import AbstractConnection
 from qw.dispatcher.knocker import Knocker, KnockListener
 from qw.dispatcher.link import Link
 from qw.dispatcher.refusals import Refusals
-from qw.keys import Keys, to_str
+from qw.keys import SCHEDULED, Keys, to_str
 from qw.logs import say
 
 #: Seconds that the main connection may leave a command without an answer before it is given up.
@@ -40,6 +40,9 @@ class Listener(KnockListener, Protocol):
 
     def look(self, worker: str | None) -> None:
         """Look into the list of this worker, or of all, for what was sent to it."""
+
+    def scheduled(self) -> None:
+        """Note that the next delayed job is due earlier than was known."""
 
 
 class Session:
@@ -160,4 +163,8 @@ class Session:
 
     def _rung(self, message: object) -> None:
         if isinstance(message, list) and message[0] == b"message":
-            self._listener.look(to_str(cast("bytes", message[2])))
+            word = cast("bytes", message[2])
+            if word == SCHEDULED:
+                self._listener.scheduled()
+            else:
+                self._listener.look(to_str(word))

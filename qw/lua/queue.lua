@@ -1,24 +1,30 @@
--- queue: put jobs at the end of a list, unless they are there already.
+-- queue: put jobs at the end of a list, now or when they are due, unless they are there already.
 --
--- Guarantee: a worker that is not registered and a key that is no list are refused before anything is written.
+-- Guarantee: a worker that is not registered and a key of another type are refused before anything is written.
 -- An id whose key job:<id> is there is passed over, whatever that key holds: called again with the same ids
 -- while these jobs live, it does nothing.
 --
 -- KEYS[1] all:jobs, <manager>:jobs or <worker>:jobs   list
 -- KEYS[2] all:managers                                set
+-- KEYS[3] all:scheduled                               zset
 -- ARGV[1] prefix of every key
 -- ARGV[2] manager, or '' for any
 -- ARGV[3] worker, or '' for any
--- ARGV[4] channel that is rung for a job of one worker
--- ARGV[5...] for each job its id, a number n, and n words: fields and values by turns. The values of the last
---         fields are filled in here: of qw:queue, which stands there for a manager or a worker, and of qw:queued_at
+-- ARGV[4] channel that is rung for a job of one worker, and when the next job is due earlier than was known
+-- ARGV[5] when they are due: '' now, '+<ms>' in so many from now, or '<ms>' since 1970; what is past is now
+-- ARGV[6...] for each job its id, a number n, and n words: fields and values by turns. The values of the last
+--         fields are filled in here: of qw:queue, which stands there for a manager or a worker, and of qw:queued_at.
+--         One for a worker that is not due yet gets qw:for as well
 --
 -- Output: how many jobs were queued, or -1: there is no such worker
 
-local list, managers = KEYS[1], KEYS[2]
-local prefix, manager, worker, bell = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local list, managers, scheduled = KEYS[1], KEYS[2], KEYS[3]
+local prefix, manager, worker, bell, when = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 -- Lua cannot spread many more values over one call.
 local MOST_WORDS = 2000
+-- ms between two jobs of one call, so that they keep their order: hardly more than the least that a score can tell
+-- apart, and for a thousand jobs less than the time until the next call.
+local STEP = 1 / 2048
 
 local queue
 if worker ~= '' then
@@ -31,7 +37,7 @@ elseif manager ~= '' then
   queue = manager .. ':jobs'
 end
 
-local new, places, at, last = {}, {}, 5, #ARGV
+local new, places, at, last = {}, {}, 6, #ARGV
 while at < last do
   local id = ARGV[at]
   if not places[id] and redis.call('EXISTS', prefix .. 'job:' .. id) == 0 then
@@ -42,15 +48,35 @@ while at < last do
 end
 if #new == 0 then return 0 end
 
--- First what may be refused: of the rest nothing can be.
-local pushed = redis.pcall('LPUSH', list, unpack(new))
-if type(pushed) == 'table' then
-  if string.sub(pushed.err, 1, 9) ~= 'WRONGTYPE' then return pushed end
-  return redis.error_reply('WRONGTYPE ' .. list .. ' is not a list: nothing was queued')
+local time = redis.call('TIME')
+local exactly = time[1] * 1000 + time[2] / 1000
+local now = string.format('%.0f', math.floor(exactly))
+local due = when == '' and 0 or tonumber(when) + (string.sub(when, 1, 1) == '+' and exactly or 0)
+local is_delayed, is_first = due > exactly, false
+
+-- Put all of them into a key, or none; returns the error that says why none.
+local function put(key, kind, command, words)
+  local reply = redis.pcall(command, key, unpack(words))
+  if type(reply) == 'number' then return nil end
+  if string.sub(reply.err, 1, 9) ~= 'WRONGTYPE' then return reply end
+  return redis.error_reply('WRONGTYPE ' .. key .. ' is not a ' .. kind .. ': nothing was queued')
 end
 
-local time = redis.call('TIME')
-local now = string.format('%d%03d', time[1], time[2] / 1000)
+local function schedule()
+  local words, first = {}, redis.pcall('ZRANGE', scheduled, 0, 0, 'WITHSCORES')
+  for i = 1, #new do
+    words[2 * i - 1] = due + (i - 1) * STEP
+    words[2 * i] = new[i]
+  end
+  is_first = not first[2] or tonumber(first[2]) > due
+  return put(scheduled, 'sorted set', 'ZADD', words)
+end
+
+-- First what may be refused: of the rest nothing can be.
+local refused
+if is_delayed then refused = schedule() else refused = put(list, 'list', 'LPUSH', new) end
+if refused then return refused end
+
 for i = 1, #new do
   local key, place = prefix .. 'job:' .. new[i], places[new[i]]
   local first, final = place + 2, place + 1 + ARGV[place + 1]
@@ -61,5 +87,9 @@ for i = 1, #new do
   end
 end
 
-if worker ~= '' then redis.pcall('PUBLISH', bell, worker) end
+if is_delayed and worker ~= '' then
+  for i = 1, #new do redis.call('HSET', prefix .. 'job:' .. new[i], 'qw:for', worker) end
+end
+if is_first then redis.pcall('PUBLISH', bell, 'all:scheduled')
+elseif worker ~= '' and not is_delayed then redis.pcall('PUBLISH', bell, worker) end
 return #new

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from qw.scripts._script import Call, Script
 from qw.scripts.client import ClientScripts
-from qw.scripts.dispatcher import Adopt, Batch, Beaten, Content, DispatcherScripts, Exchanged, Plan, Rescued, Status
+from qw.scripts.dispatcher import (
+    Adopt,
+    Batch,
+    Beaten,
+    Content,
+    DispatcherScripts,
+    Due,
+    Exchanged,
+    Plan,
+    Rescued,
+    Status,
+)
 
 __all__ = [
     "Adopt",
@@ -14,6 +25,7 @@ __all__ = [
     "ClientScripts",
     "Content",
     "DispatcherScripts",
+    "Due",
     "Exchanged",
     "Plan",
     "Rescued",

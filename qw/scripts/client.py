@@ -67,17 +67,20 @@ class ClientScripts:
         self._keys = keys
         self._nothing = keys.prefix + b"qw:nothing"
 
-    def queue(self, words: Sequence[bytes], manager: str | None = None, worker: str | None = None) -> Call[int]:
+    def queue(
+        self, words: Sequence[bytes], manager: str | None = None, worker: str | None = None, when: bytes = b""
+    ) -> Call[int]:
         """
         Put jobs into the list of a worker, of a manager, or into all:jobs; returns how many were not there yet.
 
-        `words` are those of the jobs as `queue.lua` wants them. Reading the reply raises `UnknownName` when
-        the worker is not registered (with that manager, if one is named): nothing was queued then.
+        `words` are those of the jobs, and `when` says when they are due, both as `queue.lua` wants them. Reading the
+        reply raises `UnknownName` when the worker is not registered (with that manager, if one is named): nothing
+        was queued then.
         """
         k = self._keys
         target = worker or manager
-        keys = (k.jobs(target) if target else k.all_jobs, k.all_managers)
-        args = (k.prefix, to_bytes(manager or ""), to_bytes(worker or ""), k.all_bell, *words)
+        keys = (k.jobs(target) if target else k.all_jobs, k.all_managers, k.all_scheduled)
+        args = (k.prefix, to_bytes(manager or ""), to_bytes(worker or ""), k.all_bell, when, *words)
 
         def queued(reply: object) -> int:
             if reply == -1:

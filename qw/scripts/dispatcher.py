@@ -1,8 +1,9 @@
-"""The scripts a dispatcher calls: `register`, `beat`, `exchange`, `rescue`, `leave`; one typed method for each."""
+"""The scripts a dispatcher calls: `register`, `beat`, `exchange`, `due`, `rescue`, `leave`; a typed method each."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal, cast
 
@@ -26,6 +27,7 @@ BEAT: Final = Script.load("beat")
 EXCHANGE: Final = Script.load("exchange")
 LEAVE: Final = Script.load("leave")
 RESCUE: Final = Script.load("rescue")
+DUE: Final = Script.load("due")
 
 
 @attrs.frozen
@@ -120,6 +122,19 @@ class Rescued:
     mark: str
 
 
+@attrs.frozen
+class Due:
+    """What `due` answers."""
+
+    status: Status
+    #: How many jobs went to their queues.
+    moved: int
+    #: Seconds until the next job is due, counted from the call: 0 when more are due already, infinity without any.
+    wait: float
+    #: (id, reason) of ids that could not be read.
+    dropped: Sequence[tuple[str, str]]
+
+
 def dump(value: object) -> bytes:
     """Encode ids and names as JSON; a lone surrogate becomes the byte it stands for."""
     return to_bytes(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
@@ -178,6 +193,12 @@ class DispatcherScripts:
         words = (start, manager, seen, "1" if forget else "", str(MOST_RESCUES), str(RESCUE_TTL))
         return Call(RESCUE, keys, (k.prefix, self._start, *map(to_bytes, words)), _rescued)
 
+    def due(self) -> Call[Due]:
+        """Move jobs whose time has come to their queues; returns when the next one is due."""
+        k = self._keys
+        keys = (k.all_beats, k.all_scheduled, k.all_jobs, k.all_dead, k.all_stats)
+        return Call(DUE, keys, (k.prefix, self._start, k.all_bell), _due)
+
     def leave(self) -> Call[int]:
         """Take this start out of Redis; returns how many jobs were given back, or -1 when it was struck off."""
         k = self._keys
@@ -213,6 +234,15 @@ def _rescued(reply: object) -> Rescued:
     return Rescued(word, rescued, buried, more == 1, to_str(mark))
 
 
+def _due(reply: object) -> Due:
+    status, moved, wait, dropped = cast("tuple[bytes, int, int, bytes]", reply)
+    return Due(_status(status), moved, wait / 1000 if wait >= 0 else math.inf, _pairs(dropped))
+
+
+def _pairs(dropped: object) -> list[tuple[str, str]]:
+    return [(job_id, why) for job_id, why in cast("list[tuple[str, str]]", load(dropped))]
+
+
 def _exchanged(reply: object) -> Exchanged:
     status, now, refused, dropped, more, skipped, *rest = cast("list[object]", reply)
     batches = [
@@ -223,7 +253,7 @@ def _exchanged(reply: object) -> Exchanged:
         _status(status),
         int(cast("bytes", now)),
         frozenset(cast("list[str]", load(refused))),
-        [(job_id, why) for job_id, why in cast("list[tuple[str, str]]", load(dropped))],
+        _pairs(dropped),
         more == 1,
         cast("int", skipped),
         batches,
