@@ -13,6 +13,7 @@ from typing import Literal
 import attrs
 import redis
 
+from qw.dispatcher import LEASE
 from qw.errors import NotStartedException
 from qw.manager import Manager
 from tests.conftest import Mode
@@ -100,6 +101,7 @@ class Managers:
         namespace: str | None = None,
         start_method: Literal["fork", "forkserver", "spawn"] | None = None,
         burst: bool = False,
+        lease: float = LEASE,
     ) -> Manager:
         """Start a manager in this mode; it has forgotten its jobs when the test is over."""
         manager = Manager(
@@ -112,6 +114,7 @@ class Managers:
             start_method=start_method,
             grace=10.0,
             burst=burst,
+            lease=lease,
         )
         self._made.append(manager)
         manager.start()
