@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import socketserver
@@ -66,6 +67,7 @@ def fleet(plain: redis.Redis) -> redis.Redis:
     plain.lpush("all:jobs", "a", "b")
     plain.lpush("web:jobs", "c")
     plain.lpush("mail.7:jobs", "d")
+    plain.zadd("all:scheduled", {"g": 1500, "e": 2e12, "f": math.inf})
     return plain
 
 
@@ -157,6 +159,7 @@ class TestReads:
             (["jobs"], ["a\tqueued", "b\tqueued", "c\tqueued\tweb", "d\tpending\tmail.7"]),
             (["jobs", "web"], ["c\tqueued\tweb"]),
             (["jobs", "mail"], ["d\tpending\tmail.7"]),
+            (["scheduled"], ["e\t2033-05-18T03:33:20.000Z", "f\tinf", "g\t1970-01-01T00:00:01.500Z"]),
         ],
         ids=lambda value: " ".join(value) if len(value) < 3 else "",
     )
@@ -169,7 +172,7 @@ class TestReads:
         """Each row has all of its columns."""
         read = {
             name: sorted(map(str, map(json.loads, lines(qw_client(redis_url, name, "--json")))))
-            for name in ("managers", "workers", "jobs")
+            for name in ("managers", "workers", "jobs", "scheduled")
         }
 
         assert read["managers"] == ["{'manager': 'mail'}", "{'manager': 'web'}"]
@@ -180,13 +183,26 @@ class TestReads:
             "{'id': 'c', 'state': 'queued', 'manager': 'web', 'worker': None}",
             "{'id': 'd', 'state': 'pending', 'manager': None, 'worker': 'mail.7'}",
         ]
+        assert read["scheduled"][0] == "{'id': 'e', 'due': '2033-05-18T03:33:20.000Z'}"
+
+    def test_delayed_jobs_come_in_the_order_of_their_times(self, fleet: redis.Redis, redis_url: str) -> None:
+        """The next one first; a moment that no calendar has is shown as the number it is."""
+        fleet.zadd("all:scheduled", {"long ago": -1e300})
+
+        shown = [line.split("\t") for line in lines(qw_client(redis_url, "scheduled"))]
+        assert shown == [
+            ["long ago", "-1e+297"],
+            ["g", "1970-01-01T00:00:01.500Z"],
+            ["e", "2033-05-18T03:33:20.000Z"],
+            ["f", "inf"],
+        ]
 
     def test_an_empty_redis_has_nothing_to_show(self, redis_url: str) -> None:
         """Nothing is printed, and that is no error."""
-        assert [lines(qw_client(redis_url, read)) for read in ("managers", "workers", "jobs")] == [[], [], []]
+        assert [lines(qw_client(redis_url, read)) for read in ("managers", "workers", "jobs", "scheduled")] == [[]] * 4
 
     @pytest.mark.parametrize("form", [[], ["--json"]], ids=["plain", "json"])
-    @pytest.mark.parametrize("read", ["managers", "workers", "jobs"])
+    @pytest.mark.parametrize("read", ["managers", "workers", "jobs", "scheduled"])
     def test_nothing_hostile_is_printed(self, plain: redis.Redis, redis_url: str, read: str, form: list[str]) -> None:
         """Whoever can write to Redis may choose ids and names: none of them reaches the terminal as an order."""
         texts = [
@@ -197,6 +213,7 @@ class TestReads:
             plain.sadd("all:managers", text)
             plain.sadd(text + b":workers", text)
             plain.lpush(text + b":jobs", text)
+            plain.zadd("all:scheduled", {text: 1})
 
         rows = lines(qw_client(redis_url, read, *form))
 
@@ -294,6 +311,38 @@ class TestQueue:
             wait_until(lambda: plain.llen("all:jobs") == 1, within=20)
             process.stdin.close()
             assert process.wait(20) == 0
+
+    def test_for_later(self, fleet: redis.Redis, redis_url: str) -> None:
+        """After a time, or at one; typed as people do. Nothing is in a queue until then."""
+        before = [*map(float, fleet.time())]
+        delayed = lines(qw_client(redis_url, "queue", "string", '[{"n": 1}, {"n": 2}]', "mail", "--delay=1.5h"))
+        (at,) = lines(qw_client(redis_url, "queue", "string", '{"n": 3}', "--at=2033-05-18T05:33:20+02:00"))
+        now = lines(qw_client(redis_url, "queue", "string", "{}", "mail", "--delay=0"))
+
+        scores = [float(str(fleet.zscore("all:scheduled", job_id))) / 1000 for job_id in delayed]
+        assert before[0] + 5400 <= scores[0] <= scores[1] < before[0] + 5400 + 60
+        assert fleet.zscore("all:scheduled", at) == 2e12
+        assert fleet.hget(f"job:{delayed[0]}", "qw:queue") == b"mail:jobs"
+        assert fleet.lrange("mail:jobs", 0, -1) == [job_id.encode() for job_id in now]
+
+    @pytest.mark.parametrize(
+        ("arguments", "why"),
+        [
+            (["--delay=-1"], "--delay='-1' is no time: use a number with ms, s, m, h or d"),
+            (["--delay=1y"], "--delay='1y' is no time"),
+            (["--at=tomorrow"], "--at=tomorrow: use a time such as 2030-01-31T08:00"),
+            (["--at=\x1b[2J"], r"--at=\x1b[2J: use a time"),
+            (["--at="], "--at=: use a time"),
+            (["--delay=999999999999d"], "use seconds"),
+            (["--delay=1s", "--at=2030-01-31T08:00Z"], "--delay and --at both say when the jobs are due"),
+        ],
+    )
+    def test_what_is_no_time_queues_nothing(
+        self, plain: redis.Redis, redis_url: str, arguments: list[str], why: str
+    ) -> None:
+        """It is a usage error."""
+        assert why in complaint(qw_client(redis_url, "queue", "string", "{}", *arguments), 2)
+        assert plain.dbsize() == 0
 
     def test_a_pipe_without_jobs_is_no_error(self, redis_url: str) -> None:
         """What writes into it had none."""

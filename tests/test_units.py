@@ -45,3 +45,19 @@ def test_nothing_else_is_ever_raised(text: str) -> None:
     for parse in (parse_duration, parse_size):
         with suppress(UsageError):
             assert parse(text) >= 0
+
+
+@given(st.integers(0, 10**9), st.sampled_from(["ms", "s", "m", "h", "d"]))
+def test_a_time_comes_back(count: int, unit: str) -> None:
+    """Whatever unit it is written in."""
+    seconds = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}[unit]
+
+    assert parse_duration(f"{count}{unit}") == pytest.approx(count * seconds)
+
+
+@given(st.integers(0, 10**9), st.sampled_from(["", "K", "M", "G", "T"]), st.sampled_from(["", "B", "iB", "b"]))
+def test_a_size_comes_back(count: int, prefix: str, suffix: str) -> None:
+    """K, M, G and T count by 1024, however they are written."""
+    size = count * 1024 ** "_KMGT".index(prefix or "_")
+
+    assert parse_size(f"{count}{prefix}{suffix}".lower()) == parse_size(f"{count}{prefix}{suffix}") == size

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import warnings
 from collections.abc import Callable, Sequence
@@ -71,15 +70,8 @@ class Arguments:
         return int(value)
 
     def seconds(self, name: str) -> float:
-        """Return a time in seconds; raises `UsageError` for what is not a number, below 0 or without end."""
-        value = self.word(name)
-        try:
-            seconds = float(value)
-        except ValueError:
-            seconds = math.nan
-        if not 0 <= seconds < math.inf:
-            raise UsageError(f"{name}={safe(value)}: use a number of seconds, 0 or more")
-        return seconds
+        """Return a time in seconds that cannot be missing; raises `UsageError` for what is no time."""
+        return _named(name, parse_duration, self.word(name))
 
     def duration(self, name: str) -> float | None:
         """Return a time in seconds, None when there is none; raises `UsageError` for what is no time."""
