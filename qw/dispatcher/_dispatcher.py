@@ -181,8 +181,9 @@ class Dispatcher:
     # -- what the connections tell ------------------------------------------------------------------
 
     def main_up(self) -> None:
-        """Register."""
-        self._presence.register()
+        """Register, unless this start is about to leave: it would be there for good."""
+        if not self._departure.repeat():
+            self._presence.register()
 
     def enrolled(self) -> None:
         """Go on, and look for what a lost reply may have left in the workers' lists."""

@@ -98,6 +98,12 @@ class Departure:
             self._leaving = now + LAST_WORDS if self._session.main.up else now
             self._session.main.call(self._leave(), self._gone)
 
+    def repeat(self) -> bool:
+        """Say goodbye again over a new connection, where that had no answer; returns whether it had been said."""
+        if self.leaving:
+            self._session.main.call(self._leave(), self._gone)
+        return self.leaving
+
     def _gone(self, reply: int | ResponseError) -> None:
         self.left = True
         if isinstance(reply, int):
