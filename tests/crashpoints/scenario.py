@@ -1,0 +1,169 @@
+"""The manager that is to be struck, as a process of its own, and the jobs it is given."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import json
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from typing import Any, Final
+
+import attrs
+
+from qw.errors import QwError
+from qw.job import Job, current_job
+from qw.manager import Manager
+from tests.conftest import Mode
+from tests.support.targets import write_down
+
+#: Whether a manager rescues the jobs of one that was killed.
+RESCUES: Final = "lease" in inspect.signature(Manager).parameters
+#: Seconds after which a manager that does not beat counts as dead; nothing in these runs waits for it on one host.
+LEASE: Final = 1.5
+
+#: What the jobs are told to do; in this order they are queued, in groups that are queued together.
+GROUPS: Final[tuple[tuple[tuple[str, str], ...], ...]] = (
+    (("plain", "nothing"),),
+    (("result", "return"), ("failing", "raise")),
+    # Short ones, so that more are fetched ahead; then one behind which the others would wait, so that they go back.
+    (*((f"short{n}", "nothing") for n in range(6)), ("long", "wait"), *((f"behind{n}", "nothing") for n in range(3))),
+    (("letter", "nothing"),),
+    (("killer", "die"),),
+)
+#: The job that is sent to one worker alone, and the one that only a process may run.
+LETTER: Final = "letter"
+KILLER: Final = "killer"
+#: How often a job is run when nothing else happens to it, if not once.
+USUAL_RUNS: Final = {KILLER: 3}
+#: Those that end in all:dead, and what their `qw:error` begins with.
+BURIED: Final = {"failing": "ValueError", KILLER: "the worker's process"}
+
+
+def groups(mode: Mode) -> list[dict[str, str]]:
+    """Return what the jobs of each group are told to do, by their ids."""
+    told = [dict(group) for group in GROUPS]
+    return [group for group in told if mode == "processes" or KILLER not in group]
+
+
+@attrs.frozen
+class Task(Job[None]):
+    """A job that leaves nothing."""
+
+    ledger: str
+    do: str
+
+
+@attrs.frozen
+class Question(Job[str]):
+    """A job that leaves a result."""
+
+    ledger: str
+    do: str
+
+
+def job(do: str, ledger: str) -> Task | Question:
+    """Make the job that is told to do this, and to write down in `ledger` that it did."""
+    return Question(ledger, do) if do == "return" else Task(ledger, do)
+
+
+def target(job: Task | Question) -> str | None:
+    """Write down that it begins, do what it is told, and write down that it ends."""
+    mine = current_job()
+    write_down(job.ledger, json.dumps(["start", mine.id, mine.worker]))
+    if job.do == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if job.do == "wait":
+        time.sleep(0.06)
+    if job.do == "raise":
+        raise ValueError("told to")
+    write_down(job.ledger, json.dumps(["end", mine.id, mine.worker]))
+    return "the result" if job.do == "return" else None
+
+
+@attrs.frozen
+class Place:
+    """Where a manager works."""
+
+    url: str
+    name: str
+    mode: Mode
+    #: Where its log goes.
+    log: str
+
+    def manager(self) -> Manager:
+        """Make the manager."""
+        options: dict[str, Any] = {"lease": LEASE} if RESCUES else {}
+        return Manager(target, url=self.url, name=self.name, num_workers=1, mode=self.mode, grace=5.0, **options)
+
+
+def live(place: Place) -> None:
+    """Be a manager until SIGTERM."""
+    told = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: told.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with open(place.log, "a", 1) as log:  # noqa: PTH123 - for a stream
+        logging.basicConfig(stream=log, level=logging.INFO, force=True, format="%(asctime)s %(levelname)s %(message)s")
+        manager = place.manager()
+        try:
+            manager.start()
+        except QwError as error:  # a connection was cut while it asked whether Redis is there
+            logging.getLogger("qw.manager").warning("not started: %s", error)
+            return
+        while not told.wait(0.1) and not _is_over(manager):
+            pass
+        with contextlib.suppress(Exception):
+            manager.stop()
+
+
+def _is_over(manager: Manager) -> bool:
+    manager.join(timeout=0)
+    return manager._thread is None  # noqa: SLF001 - it ends by itself only when something is wrong
+
+
+@attrs.define
+class Victim:
+    """A manager's process."""
+
+    process: ForkServerProcess
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs."""
+        return self.process.is_alive()
+
+    def kill(self) -> None:
+        """Kill it (SIGKILL)."""
+        self.process.kill()
+
+    def stop(self) -> None:
+        """Ask it to leave (SIGTERM)."""
+        self.process.terminate()
+
+    def end(self, within: float) -> bool:
+        """Wait for its end; returns False when it had to be killed after so many seconds."""
+        self.process.join(within)
+        if not self.process.is_alive():
+            return True
+        self.process.kill()
+        self.process.join()
+        return False
+
+
+def forkserver() -> ForkServerContext:
+    """Return what gives birth to managers in milliseconds: a process that has imported all they need."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, "qw.dispatcher", "qw.slots.child", "redis.connection"])
+    return context
+
+
+def start(context: ForkServerContext, place: Place) -> Victim:
+    """Start a manager."""
+    process = context.Process(target=live, args=(place,))
+    process.start()
+    return Victim(process)
