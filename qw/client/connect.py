@@ -9,6 +9,7 @@ from typing import Any
 from redis import ConnectionPool
 from redis.backoff import NoBackoff
 from redis.connection import AbstractConnection
+from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError
 from redis.retry import Retry
 
 #: Settings of a pool that have no place in a connection that is watched by `select`: redis-py 8 would
@@ -20,6 +21,16 @@ _DROPPED = (
     "maint_notifications_config",
     "maint_notifications_pool_handler",
 )
+
+
+#: How Redis, in one version or another, says that it does not let us in.
+_OUTSIDE = ("NOAUTH", "WRONGPASS", "NOPERM", "ERR invalid password", "ERR AUTH")
+
+
+def keeps_out(error: Exception) -> bool:
+    """Tell whether Redis is there and wants another user or password: trying again soon is of no use."""
+    known = isinstance(error, (AuthenticationError, AuthorizationError, NoPermissionError))
+    return known or str(error).startswith(_OUTSIDE)
 
 
 @lru_cache

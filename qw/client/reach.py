@@ -6,14 +6,12 @@ from typing import Final
 
 import redis
 from redis.exceptions import (
-    AuthenticationError,
-    AuthorizationError,
     NoPermissionError,
     RedisError,
     ResponseError,
 )
 
-from qw.client.connect import dedicated
+from qw.client.connect import dedicated, keeps_out
 from qw.errors import RedisRefused, RedisTooOld, RedisUnavailable
 from qw.logs import safe
 
@@ -36,20 +34,24 @@ def check(pool: redis.ConnectionPool) -> str:
         version = _version(connection.read_response())
     except NoPermissionError:
         return ""
-    except (AuthenticationError, AuthorizationError) as error:
-        raise RedisRefused(f"Redis wants another user or password: {safe(str(error))}") from None
-    except ResponseError as error:
-        # A Redis before 6 has no users, and says so with a plain error.
-        if "NOAUTH" in str(error) or "WRONGPASS" in str(error):
-            raise RedisRefused(f"Redis wants another user or password: {safe(str(error))}") from None
-        raise RedisUnavailable(f"Redis does not answer as it should: {safe(str(error))}") from None
-    except (RedisError, OSError) as error:
+    except RedisError as error:
+        raise _explained(error) from None
+    except OSError as error:
         raise RedisUnavailable(f"Redis does not answer: {safe(str(error))}") from None
     finally:
         connection.disconnect()
     if version and _numbers(version) < OLDEST:
         raise RedisTooOld(f"this Redis is {safe(version)}; qw needs 6.2 or newer")
     return version
+
+
+def _explained(error: RedisError) -> RedisUnavailable:
+    text = safe(str(error))
+    if keeps_out(error):
+        return RedisRefused(f"Redis wants another user or password: {text}")
+    if isinstance(error, ResponseError):
+        return RedisUnavailable(f"Redis does not answer as it should: {text}")
+    return RedisUnavailable(f"Redis does not answer: {text}")
 
 
 def _version(info: object) -> str:

@@ -86,7 +86,9 @@ class Knocker:
     def _answered(self, reply: object) -> None:
         worker, self.armed_for = cast("str", self.armed_for), None
         if isinstance(reply, ResponseError):
-            self._refusals.note(reply)
+            # Redis ends what is blocked when it becomes a replica, and hangs up; that is told when it refuses more.
+            if not str(reply).startswith("UNBLOCKED"):
+                self._refusals.note(reply)
             self._listener.knock_refused()
             return
         self._refusals.over()
@@ -120,7 +122,10 @@ class Knocker:
 
     def _unblocked(self, reply: object) -> None:
         # Not permitted: the BLMOVE runs out by itself within 5 s, and what it claims meanwhile is handed back.
-        self._may_unblock = not isinstance(reply, ResponseError)
+        if not isinstance(reply, ResponseError):
+            self._may_unblock = True
+        elif str(reply).startswith("NOPERM"):
+            self._may_unblock = False
 
     def free(self, main: Link) -> bool:
         """Free the connection for good; returns True when that took closing it: Redis may notice a moment later."""

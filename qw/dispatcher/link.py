@@ -23,6 +23,7 @@ from typing import Protocol, TypeVar, cast
 from redis.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
+from qw.client.connect import keeps_out
 from qw.scripts import Call
 from qw.slots import descriptors
 from qw.wire import NOTHING, Argument, Reader, pack
@@ -33,7 +34,17 @@ T = TypeVar("T")
 #: within 2 s after Redis is back.
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
+#: The same where Redis is there and does not let us in: somebody has to change a password first.
+LONGEST_PAUSE_OUTSIDE = 15.0
+#: Doublings after which no bound grows: the power of a larger number would not fit a float some day.
+MOST_DOUBLINGS = 10
 READ_SIZE = 262144
+
+
+def pause(failures: int, *, outside: bool = False) -> float:
+    """Return how many seconds to wait after so many failures in a row; `outside`: Redis does not let us in."""
+    bound = LONGEST_PAUSE_OUTSIDE if outside else LONGEST_PAUSE
+    return random.uniform(0.01, min(bound, FIRST_PAUSE * 2.0 ** min(failures, MOST_DOUBLINGS)))
 
 
 class Owner(Protocol):
@@ -42,8 +53,14 @@ class Owner(Protocol):
     def link_up(self, link: Link) -> None:
         """Go on: the connection is there, nothing is sent yet."""
 
+    def link_works(self, link: Link) -> None:
+        """Note that Redis has accepted something, for the first time on this connection."""
+
     def link_down(self, link: Link, error: Exception) -> None:
         """Note that the connection is lost; it is being made again already."""
+
+    def link_failed(self, link: Link, error: Exception) -> None:
+        """Note that an attempt to connect has failed; another one follows."""
 
 
 class Link:
@@ -65,8 +82,11 @@ class Link:
         self._reader = Reader()
         self._out = bytearray()
         self._waiting: deque[tuple[float, Callable[[object], None]]] = deque()
-        self._closed = False
+        self._closed = threading.Event()
         self._needs_thread = False
+        #: Connections in a row on which Redis accepted nothing, or that could not be made.
+        self._failures = 0
+        self._works = False
         self.on_push: Callable[[object], None] | None = None
         #: CLIENT ID of the connection, for CLIENT UNBLOCK; 0 when unknown.
         self.client_id = 0
@@ -108,29 +128,32 @@ class Link:
         self._adopt(connection)
 
     def _connecting(self) -> None:
-        attempt = 0
-        while not self._closed:
+        outside = False
+        # At once after one that worked; else who accepts and hangs up, or refuses all, would be called without end.
+        while not self._closed.wait(pause(self._failures, outside=outside) if self._failures else 0.0):
             try:
                 connection = self._connect()
                 connection.connect()
             except Exception as error:  # noqa: BLE001 - a credential provider may raise anything, and not for ever
+                self._failures += 1
+                outside = keeps_out(error)
                 self._fresh.append(error)
-                attempt += 1
-                time.sleep(random.uniform(0.01, min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt)))
+                self._wake()
                 continue
             self._fresh.append(connection)
             self._wake()
             return
 
     def settle(self) -> None:
-        """Take over a connection that the helper thread has made."""
-        if self._needs_thread and not self._closed:
+        """Take over a connection that the helper thread has made, and tell of those that it could not make."""
+        if self._needs_thread and not self._closed.is_set():
             self.open()
         while self._fresh:
             fresh = self._fresh.popleft()
             if isinstance(fresh, Exception):
-                continue
-            if self._closed:
+                if not self._closed.is_set():
+                    self._owner.link_failed(self, fresh)
+            elif self._closed.is_set():
                 fresh.disconnect()
             else:
                 self._adopt(fresh)
@@ -143,6 +166,7 @@ class Link:
             return
         sock.setblocking(False)
         self._connection, self._socket, self._reader = connection, sock, Reader()
+        self._works = False
         descriptors.keep(sock.fileno())
         self._out.clear()
         self._owner.link_up(self)
@@ -212,6 +236,9 @@ class Link:
                 return
             if reply is NOTHING:
                 return
+            if not self._works and not isinstance(reply, ResponseError):
+                self._works, self._failures = True, 0
+                self._owner.link_works(self)
             if self._waiting:
                 self._waiting.popleft()[1](reply)
             elif self.on_push is not None:
@@ -222,13 +249,14 @@ class Link:
         if self._socket is None:
             return
         self._drop()
-        if not self._closed:
+        if not self._closed.is_set():
+            self._failures += not self._works
             self._owner.link_down(self, error)
             self.open()
 
     def close(self) -> None:
         """End the connection for good."""
-        self._closed = True
+        self._closed.set()
         self._drop()
 
     def _drop(self) -> None:

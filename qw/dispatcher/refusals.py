@@ -6,30 +6,45 @@ import logging
 import time
 from typing import Final
 
-from redis.exceptions import ResponseError
-
 from qw.logs import say
 
 #: Seconds to wait after a refusal.
 PAUSE: Final = 0.25
+#: Codes whose text goes on to say where it happened; what they mean is the same everywhere.
+_SAME_EVERYWHERE: Final = ("BUSY", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "OOM", "READONLY")
 
 
 class Refusals:
-    """Remembers the last refusal until Redis accepts something again."""
+    """
+    Remembers the last refusal until Redis accepts something again.
+
+    Each connection has refusals of its own, made with `beside`: a full Redis refuses to block and still takes
+    outcomes. What one of them has told, the others do not tell again.
+    """
 
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
-        self._last = ""
+        #: What each of those that stand beside each other was refused last, and why.
+        self._told: dict[int, str] = {}
         #: Until when nothing is tried (`time.monotonic`).
         self.until = 0.0
 
-    def note(self, error: ResponseError) -> None:
-        """Note a refusal, and tell of it unless it is the same as the last one."""
+    def beside(self) -> Refusals:
+        """Make the refusals of another connection to the same Redis."""
+        other = Refusals(self._logger)
+        other._told = self._told
+        return other
+
+    def note(self, error: Exception) -> None:
+        """Note a refusal, and tell of it unless that was done and nothing was accepted since."""
         self.until = time.monotonic() + PAUSE
-        if self._last != str(error):
-            self._last = str(error)
-            say(self._logger, logging.WARNING, "refused", error=self._last)
+        text = str(error)
+        kind = next((code for code in _SAME_EVERYWHERE if code in text.split(maxsplit=1)[:1]), text)
+        is_new = kind not in self._told.values()
+        self._told[id(self)] = kind
+        if is_new:
+            say(self._logger, logging.WARNING, "refused", error=text)
 
     def over(self) -> None:
         """Note that Redis has accepted something."""
-        self._last = ""
+        self._told.pop(id(self), None)

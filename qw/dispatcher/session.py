@@ -18,7 +18,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol, cast
 
 from redis.connection import AbstractConnection
+from redis.exceptions import ResponseError
 
+from qw.client.connect import keeps_out
 from qw.dispatcher.knocker import Knocker, KnockListener
 from qw.dispatcher.link import Link
 from qw.dispatcher.refusals import Refusals
@@ -27,6 +29,8 @@ from qw.logs import say
 
 #: Seconds that the main connection may leave a command without an answer before it is given up.
 PATIENCE: Final = 10.0
+#: Seconds of silence after which the bell is asked whether it is there; after twice that it is given up.
+SILENCE: Final = 5.0
 
 
 class Listener(KnockListener, Protocol):
@@ -62,12 +66,15 @@ class Session:
         self._keys = keys
         self._logger = logger
         self._gone: float | None = None
+        self._refusals = Refusals(logger)
         self.main = Link(connect, self, wake)
         self.bell = Link(connect, self, wake)
         self.bell.on_push = self._rung
+        #: When the bell was heard last, and whether it was asked for a sign of life since.
+        self._heard, self._asked = 0.0, False
         self.knockers = (
-            Knocker(Link(connect, self, wake), keys, manager, listener, block, Refusals(logger)),
-            Knocker(Link(connect, self, wake), keys, None, listener, block, Refusals(logger)),
+            Knocker(Link(connect, self, wake), keys, manager, listener, block, self._refusals.beside()),
+            Knocker(Link(connect, self, wake), keys, None, listener, block, self._refusals.beside()),
         )
         self.links: Sequence[Link] = (self.main, *(k.link for k in self.knockers), self.bell)
 
@@ -88,6 +95,17 @@ class Session:
         for knocker in self.knockers:
             if knocker.link.up and knocker.overdue(now):
                 knocker.link.lose(TimeoutError("a blocked connection did not come back"))
+        self._mind_bell(now)
+
+    def _mind_bell(self, now: float) -> None:
+        # Nothing is ever sent on it, so that a dead one would look like a quiet one for good.
+        if not self.bell.up or now - self._heard < SILENCE:
+            return
+        if now - self._heard >= 2 * SILENCE:
+            self.bell.lose(TimeoutError("the bell gives no sign of life"))
+        elif not self._asked:
+            self._asked = True
+            self.bell.send(("PING",), None)
 
     def watch(self, poll: select.poll) -> None:
         """Register what the connections wait for."""
@@ -135,11 +153,9 @@ class Session:
     def link_up(self, link: Link) -> None:
         """Go on with a link that is there."""
         if link is self.main:
-            if self._gone is not None:
-                say(self._logger, logging.WARNING, "back", after=time.monotonic() - self._gone)
-                self._gone = None
             self._listener.main_up()
         elif link is self.bell:
+            self._heard, self._asked = time.monotonic(), False
             link.send(("SUBSCRIBE", self._keys.all_bell), None)
             self._listener.look(None)
         else:
@@ -149,12 +165,29 @@ class Session:
     def _identified(link: Link, reply: object) -> None:
         link.client_id = reply if isinstance(reply, int) else 0
 
+    def link_works(self, link: Link) -> None:
+        """Tell that Redis is back: it is not yet, while it lets us connect and refuses all else."""
+        self._refusals.over()
+        if link is self.main and self._gone is not None:
+            say(self._logger, logging.WARNING, "back", after=time.monotonic() - self._gone)
+            self._gone = None
+
+    def link_failed(self, link: Link, error: Exception) -> None:
+        """Tell that a link cannot be made, unless that is known."""
+        if link is self.main:
+            self._is_gone(error)
+        if keeps_out(error) or self.main.up:
+            self._refusals.note(error)
+
+    def _is_gone(self, error: Exception) -> None:
+        if self._gone is None:
+            self._gone = time.monotonic()
+            say(self._logger, logging.WARNING, "gone", error=str(error))
+
     def link_down(self, link: Link, error: Exception) -> None:
         """Note the loss of a link."""
         if link is self.main:
-            if self._gone is None:
-                self._gone = time.monotonic()
-                say(self._logger, logging.WARNING, "gone", error=str(error))
+            self._is_gone(error)
             self._listener.main_down()
             return
         for knocker in self.knockers:
@@ -162,6 +195,9 @@ class Session:
                 knocker.lost()
 
     def _rung(self, message: object) -> None:
+        self._heard, self._asked = time.monotonic(), False
+        if isinstance(message, ResponseError):
+            self._refusals.note(message)  # without the bell a job for one worker waits for the next beat
         if isinstance(message, list) and message[0] == b"message":
             word = cast("bytes", message[2])
             if word == SCHEDULED:

@@ -24,6 +24,7 @@ class Place:
         self.pool = redis.ConnectionPool.from_url(url)
         self.timeout = socket_timeout
         self.events: list[str] = []
+        self.failures: list[Exception] = []
         self.woken = 0
         self.link = Link(self._connect, self, self._wake)
 
@@ -37,6 +38,15 @@ class Place:
         """Note it."""
         assert (link.up, link.waiting, link.wants_to_write()) == (True, 0, False)
         self.events.append("up")
+
+    def link_works(self, link: Link) -> None:
+        """Check that it is up."""
+        assert link.up
+
+    def link_failed(self, link: Link, error: Exception) -> None:
+        """Keep why."""
+        assert not link.up
+        self.failures.append(error)
 
     def link_down(self, link: Link, error: Exception) -> None:
         """Note it."""
