@@ -18,14 +18,16 @@ import attrs
 
 from qw.errors import QwError
 from qw.job import Job, current_job
-from qw.manager import Manager
+from qw.manager import Manager, _settings
 from tests.conftest import Mode
 from tests.support.targets import write_down
 
 #: Whether a manager rescues the jobs of one that was killed.
 RESCUES: Final = "lease" in inspect.signature(Manager).parameters
-#: Seconds after which a manager that does not beat counts as dead; nothing in these runs waits for it on one host.
+#: Seconds after which a manager that does not beat counts as dead; on one host nobody waits for it.
 LEASE: Final = 1.5
+#: The same for the one that recovers: it keeps the mark of a dead one for two of these.
+LEASE_AFTER: Final = 0.15
 
 #: What the jobs are told to do; in this order they are queued, in groups that are queued together.
 GROUPS: Final[tuple[tuple[tuple[str, str], ...], ...]] = (
@@ -95,10 +97,13 @@ class Place:
     mode: Mode
     #: Where its log goes.
     log: str
+    lease: float = LEASE
 
     def manager(self) -> Manager:
         """Make the manager."""
-        options: dict[str, Any] = {"lease": LEASE} if RESCUES else {}
+        # A shorter lease than is good for anybody: here nobody else is there to be taken for dead by mistake.
+        vars(_settings)["SHORTEST_LEASE"] = 0.0
+        options: dict[str, Any] = {"lease": self.lease} if RESCUES else {}
         return Manager(target, url=self.url, name=self.name, num_workers=1, mode=self.mode, grace=5.0, **options)
 
 

@@ -19,9 +19,12 @@ from tests.crashpoints.trial import Finding, Trial
 from tests.support.server import RedisServer
 
 #: How many trials run at a time, each lane with a Redis of its own.
-LANES: Final = 2
+LANES: Final = 4
 #: How often a trial is tried whose point did not come: what a manager sends depends a little on time.
 TRIES: Final = 3
+
+#: After so many trials that went wrong it is plain that something is, and each may take long.
+ENOUGH: Final = 10
 
 #: A trial to be made: the mode and its points.
 Order = tuple[Mode, tuple[Point, ...]]
@@ -114,7 +117,7 @@ class Lanes:
     def _work(self, queue: Iterator[Order], table: Table) -> None:
         with RedisServer(self._binary) as server, tempfile.TemporaryDirectory(dir=self._directory) as directory:
             trial = Trial(self._context, server, Path(directory))
-            while order := self._next(queue):
+            while len(table.bad) < ENOUGH and (order := self._next(queue)):
                 table.findings.append(self._try(trial, order))
             trial.close()
 

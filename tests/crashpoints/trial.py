@@ -18,14 +18,14 @@ from qw.client import Client
 from qw.errors import QwError
 from tests.conftest import Mode
 from tests.crashpoints.relay import Point, Relay
-from tests.crashpoints.scenario import BURIED, LETTER, USUAL_RUNS, Place, Victim, groups, job, start
+from tests.crashpoints.scenario import BURIED, LEASE_AFTER, LETTER, USUAL_RUNS, Place, Victim, groups, job, start
 from tests.support.keyspace import Value, snapshot
 from tests.support.server import RedisServer
 from tests.support.targets import written
 from tests.support.wait import wait_until
 
 #: Seconds for anything that is waited for: long beside what it takes, short beside a lease that nobody can end early.
-PATIENCE: Final = 20.0
+PATIENCE: Final = 10.0
 
 
 @attrs.define
@@ -152,13 +152,17 @@ class Trial:
             self._queue(run, group)
         if self._over(run.ids) and not self._left(run):
             return
-        healthy = start(self._context, run.place(self._server.url))
+        before = self._starts()
+        healthy = start(self._context, attrs.evolve(run.place(self._server.url), lease=LEASE_AFTER))
         try:
             wait_until(lambda: self._over(run.ids), PATIENCE, "all jobs to be over after the recovery")
-            wait_until(lambda: self._plain.hlen("all:beats") <= 1, PATIENCE, "no other start in all:beats")
+            wait_until(lambda: self._starts() and not before & self._starts(), PATIENCE, "the dead to be forgotten")
         finally:
             healthy.stop()
             healthy.end(PATIENCE)
+
+    def _starts(self) -> set[str]:
+        return set(snapshot(self._plain).get("all:beats", ()))
 
     # -- what is found ------------------------------------------------------------------------------
 
