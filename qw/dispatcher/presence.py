@@ -106,7 +106,8 @@ class Presence:
 
     def due(self) -> float:
         """When `mind` wants to be called again."""
-        return min(self._beat_at, self._rescuer.due)
+        # Without a connection there is nothing to call for, and a time that has passed would never come to rest.
+        return min(self._beat_at, self._rescuer.due) if self._main.up else math.inf
 
     def standing(self, status: Status) -> bool:
         """Act on how Redis sees this start; False when it may do nothing more."""
