@@ -85,7 +85,7 @@ class Link:
         self._closed = threading.Event()
         self._needs_thread = False
         #: Connections in a row on which Redis accepted nothing, or that could not be made.
-        self._failures = 0
+        self.failures = 0
         self._works = False
         self.on_push: Callable[[object], None] | None = None
         #: CLIENT ID of the connection, for CLIENT UNBLOCK; 0 when unknown.
@@ -130,12 +130,12 @@ class Link:
     def _connecting(self) -> None:
         outside = False
         # At once after one that worked; else who accepts and hangs up, or refuses all, would be called without end.
-        while not self._closed.wait(pause(self._failures, outside=outside) if self._failures else 0.0):
+        while not self._closed.wait(pause(self.failures, outside=outside) if self.failures else 0.0):
             try:
                 connection = self._connect()
                 connection.connect()
             except Exception as error:  # noqa: BLE001 - a credential provider may raise anything, and not for ever
-                self._failures += 1
+                self.failures += 1
                 outside = keeps_out(error)
                 self._fresh.append(error)
                 self._wake()
@@ -237,7 +237,7 @@ class Link:
             if reply is NOTHING:
                 return
             if not self._works and not isinstance(reply, ResponseError):
-                self._works, self._failures = True, 0
+                self._works, self.failures = True, 0
                 self._owner.link_works(self)
             if self._waiting:
                 self._waiting.popleft()[1](reply)
@@ -250,7 +250,7 @@ class Link:
             return
         self._drop()
         if not self._closed.is_set():
-            self._failures += not self._works
+            self.failures += not self._works
             self._owner.link_down(self, error)
             self.open()
 

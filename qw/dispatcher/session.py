@@ -31,6 +31,8 @@ from qw.logs import say
 PATIENCE: Final = 10.0
 #: Seconds of silence after which the bell is asked whether it is there; after twice that it is given up.
 SILENCE: Final = 5.0
+#: Failures in a row of another connection that are told while the main one is there.
+SEVERAL: Final = 3
 
 
 class Listener(KnockListener, Protocol):
@@ -176,7 +178,8 @@ class Session:
         """Tell that a link cannot be made, unless that is known."""
         if link is self.main:
             self._is_gone(error)
-        if keeps_out(error) or self.main.up:
+        # When all of them break at once, the others may be told of before the main one.
+        if keeps_out(error) or (self.main.up and link.failures >= SEVERAL):
             self._refusals.note(error)
 
     def _is_gone(self, error: Exception) -> None:
