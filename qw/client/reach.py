@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import redis
+from redis.connection import AbstractConnection
 from redis.exceptions import (
     NoPermissionError,
     RedisError,
@@ -21,19 +22,20 @@ OLDEST: Final = (6, 2)
 PATIENCE: Final = 5.0
 
 
-def check(pool: redis.ConnectionPool) -> str:
+def check(pool: redis.ConnectionPool, *, scripts: bool = True) -> str:
     """
     Return the version of the Redis behind `pool`, '' when it may not be asked.
 
-    Raises `RedisUnavailable`, `RedisRefused` or `RedisTooOld`.
+    Raises `RedisUnavailable`, `RedisTooOld`, or `RedisRefused`: also when `scripts` are wanted and not permitted.
     """
     connection = dedicated(pool, socket_timeout=PATIENCE)
     try:
         connection.connect()
-        connection.send_command("INFO", "server")
-        version = _version(connection.read_response())
-    except NoPermissionError:
-        return ""
+        version = _version(_ask(connection, "INFO", "server"))
+        # Known or not, it says first whether this user may run one.
+        said = _ask(connection, "EVALSHA", "0" * 40, "0") if scripts else None
+        if isinstance(said, NoPermissionError):
+            raise said
     except RedisError as error:
         raise _explained(error) from None
     except OSError as error:
@@ -45,10 +47,19 @@ def check(pool: redis.ConnectionPool) -> str:
     return version
 
 
+def _ask(connection: AbstractConnection, *command: str) -> object:
+    """Return the reply to a command; what Redis has against it is one."""
+    connection.send_command(*command)
+    try:
+        return connection.read_response()
+    except ResponseError as error:
+        return error
+
+
 def _explained(error: RedisError) -> RedisUnavailable:
     text = safe(str(error))
     if keeps_out(error):
-        return RedisRefused(f"Redis wants another user or password: {text}")
+        return RedisRefused(f"Redis wants another user or password, or one that may do more: {text}")
     if isinstance(error, ResponseError):
         return RedisUnavailable(f"Redis does not answer as it should: {text}")
     return RedisUnavailable(f"Redis does not answer: {text}")

@@ -48,7 +48,7 @@ class Place:
             client = Client(self.host, self.port, self.db, namespace=self.namespace)
         else:
             client = Client.from_url(self.url, namespace=self.namespace)
-        check(client.connection_pool)
+        check(client.connection_pool, scripts=False)
         return client
 
 

@@ -192,7 +192,7 @@ class Link:
                 finished(reply)
 
         def finished(reply: object) -> None:
-            then(reply if isinstance(reply, ResponseError) else call.parse(reply))
+            then(call.explained(reply) if isinstance(reply, ResponseError) else call.parse(reply))
 
         self.send(call.evalsha(), answered)
 

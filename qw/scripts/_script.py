@@ -14,10 +14,13 @@ from importlib import resources
 from typing import Generic, TypeVar
 
 import attrs
+from redis.exceptions import ResponseError
 
 T = TypeVar("T")
 
 _KEY = re.compile(rb"KEYS\[(\d+)\]")
+_COMMAND = re.compile(rb"redis\.p?call\('(\w+)'")
+_NOT_PERMITTED = re.compile(r"The user executing the script can't.*@user_script: ?(\d+)")
 _INCLUDE = re.compile(rb"^--@include (\w+)$", re.MULTILINE)
 
 
@@ -55,6 +58,19 @@ class Call(Generic[T]):
     keys: Sequence[bytes]
     args: Sequence[bytes]
     parse: Callable[[object], T]
+
+    def explained(self, error: ResponseError) -> ResponseError:
+        """
+        Return the error, with the command that the user may not run within the script, where it is that.
+
+        Redis tells only the line.
+        """
+        found = _NOT_PERMITTED.search(str(error))
+        line = self.script.source.splitlines()[int(found[1]) - 1] if found else b""
+        command = _COMMAND.search(line)
+        if command is None:
+            return error
+        return ResponseError(f"NOPERM this user may not run {command[1].decode()}, or not on that key: {error}")
 
     def evalsha(self) -> tuple[str | bytes | int, ...]:
         """Return the command by its SHA-1: what is sent first."""
