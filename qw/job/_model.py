@@ -41,8 +41,10 @@ def _check_retries(_options: Options, _field: object, retries: int | None) -> No
         raise UsageError(f"Options(retries={retries!r}): use a whole number, 0 or more")
 
 
-def _check_errors(_options: Options, _field: object, errors: tuple[object, ...]) -> None:
-    if not all(isinstance(error, type) and issubclass(error, BaseException) for error in errors):
+def _check_errors(_options: Options, _field: object, errors: object) -> None:
+    if not isinstance(errors, tuple) or not all(
+        isinstance(error, type) and issubclass(error, BaseException) for error in errors
+    ):
         raise UsageError(f"Options(give_up_on={errors!r}): use a tuple of exception classes")
 
 
@@ -65,7 +67,7 @@ class Options:
     backoff: float = attrs.field(default=1.0, validator=_check_seconds)
     backoff_cap: float = attrs.field(default=600.0, validator=_check_seconds)
     #: Exceptions after which it is not tried again.
-    give_up_on: tuple[type[BaseException], ...] = attrs.field(default=(), converter=tuple, validator=_check_errors)
+    give_up_on: tuple[type[BaseException], ...] = attrs.field(default=(), validator=_check_errors)
     #: Seconds that a job may run; then `TimedOut` is raised in its target. None: as long as the manager says.
     timeout: float | None = attrs.field(default=None, validator=_check_timeout)
 

@@ -147,7 +147,7 @@ class Channel:
     def _take(self, data: bytearray, at: int, end: int) -> list[Report]:
         tag, seconds, _ = OTHER.unpack_from(data, at)
         if tag == b"E":
-            self.retired = True
+            self.retired = self.ended = True
             return []
         kind, ttl, body, fields = json.loads(data[at + OTHER.size : end])
         outcome = Outcome(kind, ttl, body, fields)

@@ -80,7 +80,6 @@ class Clock:
             if running is None:
                 return None
             if now >= running.hard:
-                self._running = None
                 return running.overran
             if now >= running.soft:
                 running.soft, running.told = math.inf, True
