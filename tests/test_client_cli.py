@@ -145,6 +145,18 @@ class TestInterface:
         """With what is right, and without what is secret."""
         assert why in complaint(run_python("-m", "qw.client", "managers", *arguments), 2)
 
+    @pytest.mark.parametrize(
+        ("arguments", "why"),
+        [
+            ([], "prove kills its Redis again and again, and brings one of its own: qw-client prove --embedded"),
+            (["--embedded", "--port=7"], "brings one of its own"),
+            (["--embedded", "--minutes=0"], "--minutes=0: use a number from 0.1 to 43200"),
+        ],
+    )
+    def test_prove_is_for_a_redis_of_its_own(self, arguments: list[str], why: str) -> None:
+        """It never touches another one."""
+        assert why in complaint(run_python("-m", "qw.client", "prove", *arguments), 2)
+
 
 class TestReads:
     """managers, workers and jobs."""

@@ -20,6 +20,7 @@ LAYERS = {
     "qw.client.__main__": 6,
     "qw.commands": 6,
     "qw.demo": 6,
+    "qw.prove": 6,
     "qw.manager.__main__": 6,
     "qw.manager": 5,
     "qw.worker": 5,

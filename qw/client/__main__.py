@@ -8,6 +8,7 @@ Usage:
   qw-client [--host=<host>] [--port=<port>] [--db=<db>] [options] queue string <data> [<manager>]
   qw-client [--host=<host>] [--port=<port>] [--db=<db>] [options] queue file <file> [<manager>]
   qw-client [--host=<host>] [--port=<port>] [--db=<db>] [options] scheduled
+  qw-client [--host=<host>] [--port=<port>] [--db=<db>] [options] prove
   qw-client (--help | --version)
 
 Options:
@@ -26,9 +27,14 @@ Options:
   --app=<module>               Set the module that defines the type
   --delay=<time>               Queue jobs that are due after that time, such as 500ms, 90, 1.5h or 30d
   --at=<time>                  Queue jobs that are due at 2030-01-31T08:00, a local time, or one with Z or +02:00
+  --minutes=<m>                Set how long prove goes on [default: 0.5]
+  --seed=<n>                   Set what prove draws its jobs and faults from; drawn and told by default
 
 managers, workers and jobs print one a line, the name or id first; a job is queued, or pending with a worker.
 scheduled prints the jobs that are not due yet, and when they are, the next one first.
+
+prove shows on this machine that nothing is lost: a Redis and four managers of its own work while they are killed,
+stopped and cut off at random; then come the jobs lost and run twice, and what explains it.
 
 queue takes a JSON object, an array of objects, or JSON lines; the <file> - is standard input. It prints the
 ids, one a line. In a plain job each field is a string: strings as they are, anything else as its JSON. The
@@ -48,6 +54,9 @@ from qw.commands.arguments import Arguments
 from qw.commands.running import run
 from qw.errors import UsageError
 
+#: Seeds are drawn below this; a month is more than a machine stays up.
+MOST_SEEDS, MOST_MINUTES = 999_999_999, 43_200.0
+
 
 def main(argv: list[str] | None = None) -> int:
     """Do what the command line says (None: that of the process) and return the exit code."""
@@ -58,6 +67,8 @@ def _act(arguments: Arguments) -> None:
     logs.setup("warn")  # a client has little to say: that Redis went away, and that it came back
     if arguments.given("queue"):
         _queue(arguments)
+    elif arguments.given("prove"):
+        _prove(arguments)
     else:
         _read(arguments)
 
@@ -77,6 +88,16 @@ def _read(arguments: Arguments) -> None:
         else:
             rows = reads.jobs(client, manager)
         reads.show(rows, as_json=arguments.given("--json"))
+
+
+def _prove(arguments: Arguments) -> None:
+    from qw.commands.prove import prove
+    from qw.prove.trial import Rates
+
+    if not arguments.given("--embedded") or any(map(arguments.given, ("--host", "--port", "--db", "--url", "--state"))):
+        raise UsageError("prove kills its Redis again and again, and brings one of its own: qw-client prove --embedded")
+    seed, minutes = arguments.whole("--seed", 0, MOST_SEEDS), arguments.number("--minutes", 0.1, MOST_MINUTES)
+    prove(seed, 60 * minutes, Rates())
 
 
 def _queue(arguments: Arguments) -> None:

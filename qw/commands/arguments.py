@@ -69,6 +69,13 @@ class Arguments:
             raise UsageError(f"{name}={safe(value)}: use a whole number from {least} to {most}")
         return int(value)
 
+    def number(self, name: str, least: float, most: float) -> float:
+        """Return a number that cannot be missing; raises `UsageError` outside of `least` to `most`."""
+        value = self.word(name)
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value) or not least <= float(value) <= most:
+            raise UsageError(f"{name}={safe(value)}: use a number from {least:g} to {most:g}")
+        return float(value)
+
     def seconds(self, name: str) -> float:
         """Return a time in seconds that cannot be missing; raises `UsageError` for what is no time."""
         return _named(name, parse_duration, self.word(name))

@@ -1,0 +1,1 @@
+"""Chaos: hours of what `qw-client prove` does for half a minute."""
