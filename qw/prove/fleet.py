@@ -50,11 +50,22 @@ POSTS: Final = (
 class Member:
     """A manager that runs, or that is to be started again."""
 
-    def __init__(self, post: Post, relay: Relay, directory: Path, lease: float) -> None:
+    def __init__(
+        self,
+        post: Post,
+        relay: Relay,
+        directory: Path,
+        lease: float,
+        *,
+        target: str = "qw.prove.work:work",
+        workers: int = WORKERS,
+    ) -> None:
         self.post = post
         self.relay = relay
         self._directory = directory
         self._lease = lease
+        self._target = target
+        self._workers = workers
         self._process: subprocess.Popen[bytes] | None = None
         self._starts = 0
         self.is_paused = False
@@ -82,10 +93,15 @@ class Member:
             LEDGER_VARIABLE: str(self._directory),
             "QW_URL": self.relay.url,
         }
-        options = [f"--name={self.post.name}", f"--mode={self.post.mode}", f"--workers={WORKERS}", f"--grace={GRACE}"]
+        options = [
+            f"--name={self.post.name}",
+            f"--mode={self.post.mode}",
+            f"--workers={self._workers}",
+            f"--grace={GRACE}",
+        ]
         with (self._directory / f"{self.post.name}.log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - this Python, with qw
-                [sys.executable, "-m", "qw.manager", *options, f"--lease={self._lease}", "qw.prove.work:work"],
+                [sys.executable, "-m", "qw.manager", *options, f"--lease={self._lease}", self._target],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -124,7 +124,7 @@ class Nemesis:
         try:
             with suppress(OSError):
                 end()
-        except redis.RedisError:  # it is away just now, by another fault
+        except (Missed, redis.RedisError):  # it is away just now, by another fault
             heapq.heappush(self._ends, (time.monotonic() + _AGAIN, next(self._number), fault, end))
             return
         if fault.kind != "kill Redis":
@@ -219,8 +219,7 @@ class Nemesis:
     # -- Redis --------------------------------------------------------------------------------------
 
     def _kill_redis(self, _planned: PlannedFault, fault: Fault) -> Callable[[], None]:
-        if self._reviving is not None or self._ends_of_redis():
-            raise Missed
+        self._check_redis()
         self._server.kill()
 
         def launch() -> None:
@@ -230,28 +229,35 @@ class Nemesis:
         return launch
 
     def _pause_redis(self, _planned: PlannedFault, _fault: Fault) -> Callable[[], None]:
-        if self._reviving is not None or self._ends_of_redis():
-            raise Missed
+        self._check_redis()
         self._server.pause()
         return self._server.resume
 
     def _fill_redis(self, _planned: PlannedFault, _fault: Fault) -> Callable[[], None]:
+        self._check_redis()
         self._admin.config_set("maxmemory", _FULL)
-        return lambda: void(self._admin.config_set("maxmemory", 0))
 
-    def _ends_of_redis(self) -> bool:
-        return any(fault.kind in _OF_REDIS for _, _, fault, _ in self._ends)
+        def empty() -> None:
+            self._check_redis()
+            self._admin.config_set("maxmemory", 0)
+
+        return empty
+
+    def _check_redis(self) -> None:
+        """Raise `Missed` while Redis is gone or hangs: to ask it for anything would hold up all other faults."""
+        if self._reviving is not None or any(
+            fault.kind in ("kill Redis", "pause Redis") for _, _, fault, _ in self._ends
+        ):
+            raise Missed
 
     def _kill_clients(self, _planned: PlannedFault, _fault: Fault) -> None:
+        self._check_redis()
         for kind in ("normal", "pubsub"):
             self._admin.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
 
     def _forget_scripts(self, _planned: PlannedFault, _fault: Fault) -> None:
+        self._check_redis()
         self._admin.execute_command("SCRIPT", "FLUSH")
-
-
-def void(_value: object) -> None:
-    """Drop what a call returned."""
 
 
 _OF_REDIS: Final = frozenset(("kill Redis", "pause Redis", "fill Redis", "kill clients", "forget scripts"))
