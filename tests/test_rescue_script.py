@@ -152,6 +152,7 @@ def test_the_fifth_rescue_buries(plain: redis.Redis) -> None:
 
     assert reply == Rescued("ok", 0, 1, more=False, mark="")
     assert (job["qw:rescues"], job["qw:error"]) == ("5", "it was in the hands of 5 managers that died")
+    assert job["qw:worker"] == ONE.removesuffix(":jobs")
     assert (space["all:stats"], ONE in space, "result:a" in space) == ({"buried": "1"}, False, True)
     assert plain.zscore("all:dead", "a") == float(job["qw:dead_at"])
 

@@ -1,5 +1,5 @@
 """
-qw-client: look at managers, workers and queues, and queue jobs.
+qw-client: look at managers, workers and queues, queue jobs, and see to those that were buried.
 
 Usage:
   qw-client [--host=<host>] [--port=<port>] [--db=<db>] [options] managers
@@ -8,6 +8,10 @@ Usage:
   qw-client [--host=<host>] [--port=<port>] [--db=<db>] [options] queue string <data> [<manager>]
   qw-client [--host=<host>] [--port=<port>] [--db=<db>] [options] queue file <file> [<manager>]
   qw-client [--host=<host>] [--port=<port>] [--db=<db>] [options] scheduled
+  qw-client [--host=<host>] [--port=<port>] [--db=<db>] [options] dead [list]
+  qw-client [--host=<host>] [--port=<port>] [--db=<db>] [options] dead show <id>...
+  qw-client [--host=<host>] [--port=<port>] [--db=<db>] [options] dead requeue [<id>...]
+  qw-client [--host=<host>] [--port=<port>] [--db=<db>] [options] dead delete [<id>...]
   qw-client [--host=<host>] [--port=<port>] [--db=<db>] [options] prove
   qw-client (--help | --version)
 
@@ -23,7 +27,8 @@ Options:
   --state=<dir>                Set where the embedded server keeps its data
   --namespace=<ns>             Set the namespace: the prefix of all keys
   --json                       Print JSON: one object a line
-  --type=<name>                Queue typed jobs of this type; needs --app
+  --type=<name>                Queue typed jobs of this type, which needs --app; or take buried jobs of this type
+  --all                        Take all buried jobs
   --app=<module>               Set the module that defines the type
   --delay=<time>               Queue jobs that are due after that time, such as 500ms, 90, 1.5h or 30d
   --at=<time>                  Queue jobs that are due at 2030-01-31T08:00, a local time, or one with Z or +02:00
@@ -32,6 +37,8 @@ Options:
 
 managers, workers and jobs print one a line, the name or id first; a job is queued, or pending with a worker.
 scheduled prints the jobs that are not due yet, and when they are, the next one first.
+dead prints the jobs that were buried, the oldest first: id, type, when and why; dead show prints all of some.
+dead requeue and dead delete take ids, or --type=<name>, or --all, and print the ids of those that they have seen to.
 
 prove shows on this machine that nothing is lost: a Redis and four managers of its own work while they are killed,
 stopped and cut off at random; then come the jobs lost and run twice, and what explains it.
@@ -41,7 +48,7 @@ ids, one a line. In a plain job each field is a string: strings as they are, any
 fields of a typed job are checked against its class. A mistake in a string or a file queues nothing.
 
 Exit codes: 0 done, 1 another error, 2 usage, 3 --app cannot be used, 4 no Redis there, 5 wrong password,
-6 Redis too old, 7 no embedded server, 8 bad JSON or no such file, 9 unknown manager or type, 130 interrupted.
+6 Redis too old, 7 no embedded server, 8 bad JSON or no such file, 9 unknown manager, job or type, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -67,6 +74,8 @@ def _act(arguments: Arguments) -> None:
     logs.setup("warn")  # a client has little to say: that Redis went away, and that it came back
     if arguments.given("queue"):
         _queue(arguments)
+    elif arguments.given("dead"):
+        _dead(arguments)
     elif arguments.given("prove"):
         _prove(arguments)
     else:
@@ -88,6 +97,21 @@ def _read(arguments: Arguments) -> None:
         else:
             rows = reads.jobs(client, manager)
         reads.show(rows, as_json=arguments.given("--json"))
+
+
+def _dead(arguments: Arguments) -> None:
+    from qw.commands import dead, reads
+    from qw.commands.place import reaching
+
+    if arguments.given("--app"):
+        raise UsageError("dead needs no --app: --type is the name that stands in qw:type")
+    with reaching(arguments) as place, place.client() as client:
+        if arguments.given("requeue") or arguments.given("delete"):
+            dead.act(client, arguments)
+        elif arguments.given("show"):
+            dead.show_whole(client, arguments.words("<id>"), as_json=arguments.given("--json"))
+        else:
+            reads.show(dead.rows(client, arguments.text("--type")), as_json=arguments.given("--json"))
 
 
 def _prove(arguments: Arguments) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from qw.client._looking import LookingClient
 from qw.client._producing import ProducingClient
+from qw.client._tending import TendingClient
 from qw.client._working import WorkingClient
 
 
-class Client(ProducingClient, WorkingClient, LookingClient):
+class Client(ProducingClient, WorkingClient, LookingClient, TendingClient):
     """
     A Redis client that queues jobs, looks at them, and waits for what comes of them.
 
     1. Queues typed jobs and plain ones, each once, and waits for their results.
     2. Fetches and finishes jobs, and registers workers, for programs that run them without a `Manager`.
     3. Looks at managers, workers, queues and jobs.
+    4. Queues buried jobs again, or deletes them.
 
     It is redis-py's client as well: every command is there, and works as it is configured. qw's own methods
     take and return `str`, whatever that is; bytes that are not UTF-8 come as lone surrogates (PEP 383). They

@@ -29,23 +29,32 @@ class JobInfo:
     #: Why it was buried or failed last, and the traceback; empty unless it was.
     error: str
     traceback: str
+    #: Of a buried job, the worker that had it last and when it was buried, seconds since 1970; '' and None of another.
+    worker: str = ""
+    dead_at: float | None = None
 
 
 def info_of(job_id: str, fields: Mapping[str, str]) -> JobInfo:
     """Return what the fields of a hash say; a number that is none counts as not there."""
-    queued_at = _number(fields.get("qw:queued_at"))
     return JobInfo(
         id=job_id,
         type=fields.get("qw:type"),
         data={field: value for field, value in fields.items() if not field.startswith(OWN)},
         queue=fields.get("qw:queue"),
-        queued_at=None if queued_at is None else queued_at / 1000,
+        queued_at=_moment(fields.get("qw:queued_at")),
         tries=_number(fields.get("qw:tries")) or 0,
         crashes=_number(fields.get("qw:crashes")) or 0,
         rescues=_number(fields.get("qw:rescues")) or 0,
         error=fields.get("qw:error", ""),
         traceback=fields.get("qw:traceback", ""),
+        worker=fields.get("qw:worker", ""),
+        dead_at=_moment(fields.get("qw:dead_at")),
     )
+
+
+def _moment(text: str | None) -> float | None:
+    number = _number(text)
+    return None if number is None else number / 1000
 
 
 def _number(text: str | None) -> int | None:

@@ -53,6 +53,11 @@ class Arguments:
             raise UsageError(f"{name} is missing")
         return value
 
+    def words(self, name: str) -> list[str]:
+        """Return the words of an argument that may be repeated."""
+        values = self._values[name]
+        return list(values) if isinstance(values, list) else []
+
     def choice(self, name: str, *choices: str) -> str:
         """Return one of `choices`; raises `UsageError` for anything else."""
         value = self.word(name)

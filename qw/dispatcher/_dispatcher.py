@@ -30,6 +30,7 @@ from qw.dispatcher.presence import Presence
 from qw.dispatcher.schedule import Schedule
 from qw.dispatcher.session import Session
 from qw.dispatcher.site import Site
+from qw.dispatcher.trimmer import Trimmer
 from qw.dispatcher.wake import Wake
 from qw.errors import CrashLoop
 from qw.logs import say
@@ -76,6 +77,7 @@ class Dispatcher:
         )
         self._schedule = Schedule(main, self._scripts, self.journal, self._presence.standing, self._exchanges.ask)
         self._exchanges.retried = self._schedule.note
+        self._trimmer = Trimmer(main, self._scripts, self.journal, site.keep_dead, site.keep_dead_for)
         self._ready = threading.Event()
         self._departure = Departure(self._session, self._crew, self._scripts.leave, site.logger)
 
@@ -137,7 +139,9 @@ class Dispatcher:
             if self._presence.known:
                 self._exchanges.mind(now)
             self._presence.mind(now)
-        self._schedule.mind(now, may_ask=self._presence.known and not self._departure.leaving)
+        may_ask = self._presence.known and not self._departure.leaving
+        self._schedule.mind(now, may_ask=may_ask)
+        self._trimmer.mind(now, may_ask=may_ask)
         self._knock(now)
         self._wait(now)
 
@@ -215,6 +219,7 @@ class Dispatcher:
         """Keep what had no answer; it goes again."""
         self._exchanges.lost()
         self._schedule.gone()
+        self._trimmer.gone()
         self._presence.gone()
 
     def refused(self, error: ResponseError) -> None:
@@ -284,4 +289,5 @@ class Dispatcher:
         # Often enough to tell a pause of this process by.
         times = [now + min(1.0, self._site.lease / 6), self._presence.due(), self._session.knocks_due()]
         times += [self._departure.due(now), self._crew.due(now), self._exchanges.due(now), self._schedule.due_at]
+        times.append(self._trimmer.due_at if self._presence.known and not self._departure.leaving else math.inf)
         return min(times)

@@ -10,6 +10,7 @@ from redis.connection import AbstractConnection
 
 from qw.dispatcher.knocker import BLOCK
 from qw.dispatcher.liveness import LEASE
+from qw.dispatcher.trimmer import KEEP_DEAD, KEEP_DEAD_FOR
 from qw.keys import Keys
 
 
@@ -31,3 +32,6 @@ class Site:
     block: float = BLOCK
     #: Seconds without a beat after which a start is dead: the same for all managers of one Redis.
     lease: float = LEASE
+    #: How many buried jobs are kept, and for how many seconds: the same for all as well.
+    keep_dead: int = KEEP_DEAD
+    keep_dead_for: float = KEEP_DEAD_FOR

@@ -52,22 +52,22 @@ end
 --@include _queue_of
 --@include _places
 
-local function move(id)
+local function move(id, worker)
   local key = prefix .. 'job:' .. id
   local rescues = redis.call('EXISTS', key) == 1 and redis.pcall('HINCRBY', key, 'qw:rescues', 1)
   if type(rescues) ~= 'number' or rescues < most_rescues then return give_back(id, 'rescued') end
   local why = 'it was in the hands of ' .. rescues .. ' managers that died'
-  return bury(id, ttl, cjson.encode({error = why, traceback = ''}), {'qw:error', why})
+  return bury(id, ttl, cjson.encode({error = why, traceback = ''}), {'qw:error', why, 'qw:worker', worker})
 end
 
 -- What was taken first goes to the very end of its queue where jobs are taken, so it comes last here.
 local left = MOST_JOBS
-local function sweep(list)
+local function sweep(list, worker)
   local held = redis.pcall('LRANGE', list, 0, left - 1)
   for k = 1, held.err and 0 or #held do
     left = left - 1
     -- What cannot go where it belongs, since another program's key is there, stays and is tried again.
-    if move(held[k]) then redis.call('LREM', list, 1, held[k]) end
+    if move(held[k], worker) then redis.call('LREM', list, 1, held[k]) end
   end
 end
 
@@ -79,7 +79,7 @@ local names, all_empty = redis.call('SMEMBERS', workers), true
 for i = 1, #names do
   local list = prefix .. names[i] .. ':jobs'
   if string.sub(names[i], 1, #start + 1) == start .. '.' then
-    if left > 0 then sweep(list) end
+    if left > 0 then sweep(list, names[i]) end
     local empty = is_empty(list)
     if forget == '1' and empty then redis.call('SREM', workers, names[i]) end
     all_empty = all_empty and empty

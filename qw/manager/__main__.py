@@ -26,6 +26,8 @@ Options:
   --timeout=<time>             Set how long a job may run, such as 90, 1.5h; without end by default
   --max-jobs=<count>           Replace a worker process that has run so many jobs
   --max-memory=<size>          Replace a worker process that is larger than that (RSS), such as 512M
+  --keep-dead=<count>          Set how many buried jobs are kept [default: 10000]
+  --keep-dead-for=<time>       Set how long buried jobs are kept [default: 180d]
   --lease=<seconds>            Set how long a manager may be silent before it counts as dead [default: 15]
   --log-format=<format>        Log as plain text or as json, one object a line [default: plain]
 
@@ -62,10 +64,12 @@ def _act(arguments: Arguments) -> None:
     mode = arguments.choice("--mode", "processes", "threads")
     workers, grace = arguments.whole("--workers", 1, MOST_WORKERS), arguments.seconds("--grace")
     retries, max_jobs = arguments.whole("--retries", 0, MOST_JOBS), arguments.whole("--max-jobs", 1, MOST_JOBS)
+    keep_dead, keep_dead_for = arguments.whole("--keep-dead", 1, MOST_JOBS), arguments.seconds("--keep-dead-for")
     logs.setup(level, form="json" if form == "json" else "plain")
 
     from qw.commands.place import reaching
     from qw.commands.signals import run_until_told
+    from qw.dispatcher import KEEP_DEAD
     from qw.manager import Manager
 
     with reaching(arguments) as place:
@@ -87,6 +91,8 @@ def _act(arguments: Arguments) -> None:
             timeout=arguments.duration("--timeout"),
             max_jobs=max_jobs,
             max_memory=arguments.size("--max-memory"),
+            keep_dead=keep_dead or KEEP_DEAD,
+            keep_dead_for=keep_dead_for,
         )
         run_until_told(manager)
 

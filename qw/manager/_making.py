@@ -1,14 +1,18 @@
-"""What a manager is put together from: a client, a name, and what makes its slots."""
+"""What a manager is put together from: a client, a name, a site for its dispatcher, and what makes its slots."""
 
 from __future__ import annotations
 
+import logging
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.context import BaseContext
-from typing import Literal
+from typing import Final, Literal
 
 from qw.client import Client
+from qw.client.connect import dedicated
+from qw.dispatcher import Site
+from qw.manager._settings import Settings
 from qw.slots import Slot
 from qw.slots.limits import Limits
 from qw.slots.process import ProcessSlot
@@ -18,6 +22,9 @@ from qw.target import Target
 
 Mode = Literal["processes", "threads"]
 StartMethod = Literal["fork", "forkserver", "spawn"]
+
+#: Seconds that the connections of a dispatcher may take to connect, or to answer while they do.
+SOCKET_TIMEOUT: Final = 5.0
 
 
 def default_name() -> str:
@@ -29,6 +36,26 @@ def make_client(host: str, port: int, db: int, url: str | None, namespace: str |
     if url is not None:
         return Client.from_url(url, namespace=namespace)
     return Client(host, port, db, namespace=namespace)
+
+
+def make_site(
+    name: str, start: str, workers: Sequence[str], client: Client, about: Mapping[str, object], settings: Settings
+) -> Site:
+    """Return where the dispatcher of one start works; `about` is what it says when it is ready."""
+    pool = client.connection_pool
+    return Site(
+        manager=name,
+        start=start,
+        workers=workers,
+        keys=client.key_names,
+        connect=lambda: dedicated(pool, socket_timeout=SOCKET_TIMEOUT),
+        logger=logging.getLogger("qw.manager"),
+        about=about,
+        burst=settings.burst,
+        lease=settings.lease,
+        keep_dead=settings.keep_dead,
+        keep_dead_for=settings.keep_dead_for,
+    )
 
 
 def preload(context: BaseContext, target: Target) -> None:

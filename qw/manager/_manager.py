@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 import os
 import secrets
@@ -11,22 +10,19 @@ from types import TracebackType
 from typing import Final
 
 from qw.client import Client
-from qw.client.connect import dedicated
 from qw.client.reach import check, shown
-from qw.dispatcher import LEASE, Dispatcher, Journal, Site, Totals
+from qw.dispatcher import KEEP_DEAD, KEEP_DEAD_FOR, LEASE, Dispatcher, Journal, Site, Totals
 from qw.errors import AlreadyStartedException, NotStartedException, RedisUnavailable, UsageError
 from qw.keys import check_name
 from qw.manager._exit import stop_at_exit
 from qw.manager._limits import check_descriptors
-from qw.manager._making import Mode, StartMethod, default_name, make_client, preload, slot_maker
+from qw.manager._making import Mode, StartMethod, default_name, make_client, make_site, preload, slot_maker
 from qw.manager._settings import Settings
 from qw.slots import interrupts
 from qw.target import J, Target, TargetLike
 
 #: Seconds until a manager that could start must have connected.
 READY: Final = 10.0
-#: Seconds that the connections of a dispatcher may take to connect, or to answer while they do.
-SOCKET_TIMEOUT: Final = 5.0
 
 
 class Manager:
@@ -52,6 +48,8 @@ class Manager:
       `Options` of its class do not say.
     - `max_jobs`, `max_memory` (bytes, RSS): a worker process that has run so many, or is larger than that, is
       replaced between two jobs.
+    - `keep_dead`, `keep_dead_for` (seconds): how many buried jobs all:dead keeps, and for how long; the same for all
+      managers of one Redis. What is deleted is told in the log.
 
     It installs no signal handlers. One that nobody stopped is stopped when the interpreter exits.
     """
@@ -77,6 +75,8 @@ class Manager:
         timeout: float | None = None,
         max_jobs: int | None = None,
         max_memory: int | None = None,
+        keep_dead: int = KEEP_DEAD,
+        keep_dead_for: float = KEEP_DEAD_FOR,
     ) -> None:
         if mode not in ("processes", "threads"):
             raise UsageError(f"mode {mode!r}: use 'processes' or 'threads'")
@@ -95,6 +95,8 @@ class Manager:
             timeout=timeout,
             max_jobs=max_jobs,
             max_memory=max_memory,
+            keep_dead=keep_dead,
+            keep_dead_for=keep_dead_for,
         )
         self._context = multiprocessing.get_context(start_method or "fork")
         self._raw_target = target
@@ -224,18 +226,7 @@ class Manager:
             "redis": shown(self._client.connection_pool),
             "name": self.name,
         }
-        pool = self._client.connection_pool
-        return Site(
-            manager=self.name,
-            start=self.start_id,
-            workers=self.workers,
-            keys=self._client.key_names,
-            connect=lambda: dedicated(pool, socket_timeout=SOCKET_TIMEOUT),
-            logger=logging.getLogger("qw.manager"),
-            about=about,
-            burst=self._settings.burst,
-            lease=self._settings.lease,
-        )
+        return make_site(self.name, self.start_id, self.workers, self._client, about, self._settings)
 
     def quiet(self) -> None:
         """Take no more jobs; those taken are run. Raises `NotStartedException`."""

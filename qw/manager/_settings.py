@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Final, TypeVar
 
 import attrs
 
-from qw.dispatcher import LEASE
+from qw.dispatcher import KEEP_DEAD, KEEP_DEAD_FOR, LEASE
 from qw.errors import UsageError
 from qw.slots.limits import Limits
+
+Count = TypeVar("Count", bound="int | None")
+Seconds = TypeVar("Seconds", bound="float | None")
 
 #: Seconds that a lease may last. A third of a shorter one is a pause that a busy machine makes by itself.
 SHORTEST_LEASE: Final = 1.0
@@ -21,12 +24,12 @@ def _check_retries(_settings: Settings, _field: object, retries: int) -> None:
         raise UsageError(f"retries {retries!r}: use a whole number, 0 or more")
 
 
-def _check_most(_settings: Settings, field: attrs.Attribute[int | None], most: int | None) -> None:
+def _check_most(_settings: Settings, field: attrs.Attribute[Count], most: Count) -> None:
     if most is not None and (type(most) is not int or most < 1):
         raise UsageError(f"{field.name} {most!r}: use a whole number, 1 or more, or None")
 
 
-def _check_seconds(_settings: Settings, field: attrs.Attribute[float | None], seconds: float | None) -> None:
+def _check_seconds(_settings: Settings, field: attrs.Attribute[Seconds], seconds: Seconds) -> None:
     if seconds is not None and not 0 < seconds < math.inf:
         raise UsageError(f"{field.name} {seconds!r}: use more than 0 seconds")
 
@@ -52,6 +55,10 @@ class Settings:
     #: Jobs, and bytes of memory, after which a worker process is replaced.
     max_jobs: int | None = attrs.field(default=None, validator=_check_most)
     max_memory: int | None = attrs.field(default=None, validator=_check_most)
+
+    #: How many buried jobs are kept, and for how many seconds.
+    keep_dead: int = attrs.field(default=KEEP_DEAD, validator=_check_most)
+    keep_dead_for: float = attrs.field(default=KEEP_DEAD_FOR, validator=_check_seconds)
 
     @property
     def limits(self) -> Limits:

@@ -15,6 +15,7 @@ from qw.scripts.dispatcher import (
     Plan,
     Rescued,
     Status,
+    Trimmed,
 )
 
 __all__ = [
@@ -31,4 +32,5 @@ __all__ = [
     "Rescued",
     "Script",
     "Status",
+    "Trimmed",
 ]

@@ -1,4 +1,4 @@
-"""The scripts a client calls: queue, fetch, release, finish, locate, deregister; one typed method for each."""
+"""The scripts a client calls: queue, fetch, release, finish, locate, requeue, delete, deregister; a method for each."""
 
 from __future__ import annotations
 
@@ -17,10 +17,17 @@ FETCH: Final = Script.load("fetch")
 RELEASE: Final = Script.load("release")
 FINISH: Final = Script.load("finish")
 LOCATE: Final = Script.load("locate")
+REQUEUE: Final = Script.load("requeue")
+DELETE: Final = Script.load("delete")
 DEREGISTER: Final = Script.load("deregister")
 
 #: What became of an id that was to be finished: 1 finished; 0 another's now; -1 there is no such job (any more).
 Finish = Literal[1, 0, -1]
+
+
+#: What became of a buried job that was to be queued again: 1 queued; 0 it is not buried; -1 nothing was left of it but
+#: its id, which is gone now; -2 its key, or that of its queue, is of another type, and it stays where it is.
+Requeue = Literal[1, 0, -1, -2]
 
 
 @attrs.frozen
@@ -114,6 +121,15 @@ class ClientScripts:
         """Say where jobs are."""
         return Call(LOCATE, (self._keys.all_dead,), (self._keys.prefix, *map(to_bytes, ids)), _places)
 
+    def requeue(self, ids: Sequence[str]) -> Call[list[Requeue]]:
+        """Put buried jobs, at most 1,000, back into their queues; returns for each what became of it."""
+        keys = (self._keys.all_dead, self._keys.all_jobs, self._keys.all_stats)
+        return Call(REQUEUE, keys, (self._keys.prefix, *map(to_bytes, ids)), _requeued)
+
+    def delete(self, ids: Sequence[str]) -> Call[list[bool]]:
+        """Delete buried jobs, at most 1,000; returns for each whether it was there."""
+        return Call(DELETE, (self._keys.all_dead,), (self._keys.prefix, *map(to_bytes, ids)), _deleted)
+
     def deregister_workers(self, manager: str, names: Sequence[str]) -> Call[int]:
         """Take workers out of their manager's set; returns how many jobs were in their lists and went back."""
         keys = (self._keys.workers(manager), self._keys.all_jobs, self._keys.all_stats)
@@ -135,6 +151,14 @@ def _number(reply: object) -> int:
 
 def _finished(reply: object) -> list[Finish]:
     return cast("list[Finish]", reply)
+
+
+def _requeued(reply: object) -> list[Requeue]:
+    return cast("list[Requeue]", reply)
+
+
+def _deleted(reply: object) -> list[bool]:
+    return [said == 1 for said in cast("list[int]", reply)]
 
 
 def _fetched(reply: object) -> Fetched:

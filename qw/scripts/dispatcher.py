@@ -1,4 +1,4 @@
-"""The scripts a dispatcher calls: `register`, `beat`, `exchange`, `due`, `rescue`, `leave`; a typed method each."""
+"""The scripts a dispatcher calls: register, beat, exchange, due, rescue, trim, leave; a typed method for each."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ EXCHANGE: Final = Script.load("exchange")
 LEAVE: Final = Script.load("leave")
 RESCUE: Final = Script.load("rescue")
 DUE: Final = Script.load("due")
+TRIM: Final = Script.load("trim")
 
 
 @attrs.frozen
@@ -107,6 +108,16 @@ class Beaten:
     beats: Mapping[str, str]
     #: How many ids the list of each worker holds, in the order of the workers.
     lengths: Sequence[int]
+
+
+@attrs.frozen
+class Trimmed:
+    """What `trim` answers: how many buried jobs it deleted, and why."""
+
+    too_old: int
+    too_many: int
+    #: Whether there is more to delete.
+    more: bool
 
 
 @attrs.frozen
@@ -199,6 +210,11 @@ class DispatcherScripts:
         keys = (k.all_beats, k.all_scheduled, k.all_jobs, k.all_dead, k.all_stats)
         return Call(DUE, keys, (k.prefix, self._start, k.all_bell), _due)
 
+    def trim(self, most: int, age: float) -> Call[Trimmed]:
+        """Delete buried jobs: the oldest of more than `most`, and those that have been buried for `age` seconds."""
+        words = (b"%d" % most, b"%.0f" % (1000 * age))
+        return Call(TRIM, (self._keys.all_dead, self._keys.all_stats), (self._keys.prefix, *words), _trimmed)
+
     def leave(self) -> Call[int]:
         """Take this start out of Redis; returns how many jobs were given back, or -1 when it was struck off."""
         k = self._keys
@@ -237,6 +253,11 @@ def _rescued(reply: object) -> Rescued:
 def _due(reply: object) -> Due:
     status, moved, wait, dropped = cast("tuple[bytes, int, int, bytes]", reply)
     return Due(_status(status), moved, wait / 1000 if wait >= 0 else math.inf, _pairs(dropped))
+
+
+def _trimmed(reply: object) -> Trimmed:
+    too_old, too_many, more = cast("tuple[int, int, int]", reply)
+    return Trimmed(too_old, too_many, more == 1)
 
 
 def _pairs(dropped: object) -> list[tuple[str, str]]:
