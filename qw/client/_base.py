@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: Bytes that the fields of one job may hold.
+MAX_PAYLOAD: Final = 1024 * 1024
 #: Seconds for which a call puts up with a Redis that is away.
 PATIENCE: Final = 5.0
 
@@ -37,14 +39,17 @@ class BaseClient(redis.Redis):
         *,
         namespace: str | None = None,
         patience: float = PATIENCE,
+        max_payload: int = MAX_PAYLOAD,
         **options: Unpack[RedisOptions],
     ) -> None:
         self._made_by: Callable[[], BaseClient] = partial(
-            type(self), host, port, db, namespace=namespace, patience=patience, **options
+            type(self), host, port, db, namespace=namespace, patience=patience, max_payload=max_payload, **options
         )
         super().__init__(host, port, db, **_bounded(options))
         pool: ConnectionPool = self.connection_pool
         forbid_retries(pool)
+        #: Bytes that the fields of one job may hold to be queued.
+        self.max_payload = max_payload
         # Before anything can raise: redis-py closes what is half made too.
         self._connections = connections = Connections(pool)
         #: The names of its keys. (`keys` is a Redis command.)
@@ -54,7 +59,13 @@ class BaseClient(redis.Redis):
 
     @classmethod
     def from_url(  # type: ignore[override]  # redis-py's takes just any option
-        cls, url: str, *, namespace: str | None = None, patience: float = PATIENCE, **options: Unpack[RedisOptions]
+        cls,
+        url: str,
+        *,
+        namespace: str | None = None,
+        patience: float = PATIENCE,
+        max_payload: int = MAX_PAYLOAD,
+        **options: Unpack[RedisOptions],
     ) -> Self:
         """
         Make a client of a URL: `redis://`, `rediss://` (TLS) or `unix://`, as redis-py reads it.
@@ -62,9 +73,11 @@ class BaseClient(redis.Redis):
         Where both say something, the URL goes before the options.
         """
         pool = ConnectionPool.from_url(url, **_bounded(options))
-        client = cls(namespace=namespace, patience=patience, connection_pool=pool)
+        client = cls(namespace=namespace, patience=patience, max_payload=max_payload, connection_pool=pool)
         client.auto_close_connection_pool = True
-        client._made_by = partial(cls.from_url, url, namespace=namespace, patience=patience, **options)
+        client._made_by = partial(
+            cls.from_url, url, namespace=namespace, patience=patience, max_payload=max_payload, **options
+        )
         return client
 
     def __reduce__(self) -> tuple[Callable[[], BaseClient], tuple[()]]:

@@ -25,6 +25,7 @@ class Client(ProducingClient, WorkingClient, LookingClient, TendingClient):
     connection repeats commands by itself, not even in a pool that is handed in: that would queue jobs twice.
     One client may be used from many threads, and by both sides of a fork.
 
-    `host`, `port` and `db` say where Redis is; `namespace` puts `{namespace}:` before every key; the other
+    `host`, `port` and `db` say where Redis is; `namespace` puts `{namespace}:` before every key; `max_payload` is how
+    many bytes the names and values of a job's fields may have to be queued, 1 MiB unless told otherwise. The other
     options are redis-py's own (`RedisOptions`), among them `connection_pool`, which then says where Redis is.
     """

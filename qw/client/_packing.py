@@ -14,17 +14,11 @@ from typing import Final, TypeAlias, TypeVar
 
 import attrs
 
+from qw.client.payload import AnyJob, Value, check_payload, encoded, plain_fields
 from qw.errors import UsageError
 from qw.job import Job, JobId, job_type
-from qw.keys import OWN, to_bytes, to_str
 
 R = TypeVar("R")
-
-#: What a field of a plain job may hold. A float is written as Python shows it.
-Value: TypeAlias = str | bytes | int | float
-
-#: A job as a producer has it: typed, or a plain one's fields.
-AnyJob: TypeAlias = Job[object] | Mapping[str, Value]
 
 #: Bounds of one script call: Redis does nothing else meanwhile.
 MOST_JOBS: Final = 1000
@@ -63,11 +57,12 @@ def id_of(job: Job[R] | Mapping[str, Value], text: str) -> JobId[R] | JobId[None
     return JobId(text, job_type(type(job))) if isinstance(job, Job) else PlainId(text)
 
 
-def chunks(jobs: Iterable[tuple[str, AnyJob]], *, elsewhere: bool) -> list[Chunk]:
+def chunks(jobs: Iterable[tuple[str, AnyJob]], *, elsewhere: bool, most: int) -> list[Chunk]:
     """
     Pack jobs under their ids by the thousand, or by the MiB; a larger one goes alone.
 
-    `elsewhere` says that they are not queued in all:jobs. Raises `UsageError` for what is no job.
+    `elsewhere` says that they are not queued in all:jobs. Raises `UsageError` for what is no job, `PayloadTooLarge`
+    for one whose fields have more than `most` bytes.
     """
     made: list[Chunk] = []
     ids: list[str] = []
@@ -75,6 +70,8 @@ def chunks(jobs: Iterable[tuple[str, AnyJob]], *, elsewhere: bool) -> list[Chunk
     words = size = 0
     for job_id, job in jobs:
         count, body = _pack(job_id, job, elsewhere=elsewhere)
+        if len(body) > most:  # with all that is packed around the fields, which is little
+            check_payload(job, most)
         if ids and (len(ids) == MOST_JOBS or size + len(body) > MOST_BYTES):
             made.append(Chunk(ids, words, b"".join(bodies)))
             ids, bodies, words, size = [], [], 0, 0
@@ -94,9 +91,7 @@ def _pack(job_id: str, job: AnyJob, *, elsewhere: bool) -> tuple[int, bytes]:
         return pack(job_id, job)
     if not isinstance(job, Mapping):
         raise UsageError(f"a job is a Job or a mapping of fields, not {type(job).__name__}")
-    words: list[str] = []
-    for name, value in job.items():
-        words += (_checked_name(name), _checked(name, value))
+    words = [word for pair in plain_fields(job) for word in pair]
     words += _OPEN[elsewhere]
     return len(words) + 2, _resp([job_id, str(len(words)), *words])
 
@@ -142,33 +137,4 @@ def _resp(words: Iterable[str]) -> bytes:
     if text.isascii():
         return text.encode()
     # Not each character is one byte.
-    return b"".join([b"$%d\r\n%b\r\n" % (len(raw), raw) for raw in map(_raw, words)])
-
-
-def _raw(word: str) -> bytes:
-    try:
-        return to_bytes(word)
-    except UnicodeEncodeError:
-        raise UsageError(f"{word!r} holds half of a surrogate pair, which no encoding has") from None
-
-
-def _checked_name(name: object) -> str:
-    if not isinstance(name, str):
-        raise UsageError(f"field {name!r}: the name of a field is a str")
-    if name.startswith(OWN):
-        raise UsageError(f"field {name!r}: names that start with {OWN!r} are qw's own")
-    return name
-
-
-def _checked(name: str, value: object) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bytes):
-        return to_str(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise UsageError(
-            f"field {name!r}: {type(value).__name__} cannot stand in a plain job; "
-            "give it as str, bytes, int or float, or queue a typed Job"
-        )
-    # As redis-py writes them, whatever a subclass (an IntEnum, say) shows of itself.
-    return int.__repr__(value) if isinstance(value, int) else float.__repr__(value)
+    return b"".join([b"$%d\r\n%b\r\n" % (len(raw), raw) for raw in map(encoded, words)])

@@ -7,10 +7,12 @@ from itertools import islice
 from typing import TypeVar, cast, overload
 
 from qw.client._base import BaseClient
-from qw.client._packing import AnyJob, Value, chunks, id_of, new_ids
+from qw.client._durability import Durability
+from qw.client._packing import chunks, id_of, new_ids
 from qw.client._queueing import Queueing, head_of
 from qw.client._times import Delay, Moment, when_of
 from qw.client._waiting import Waiting
+from qw.client.payload import AnyJob, Value
 from qw.errors import UsageError
 from qw.job import Job, JobId
 from qw.keys import check_id, check_name
@@ -32,6 +34,7 @@ class ProducingClient(BaseClient):
         delay: Delay | None = None,
         at: Moment | None = None,
         retry_unsure: bool = False,
+        durable: bool = False,
     ) -> JobId[R]: ...
 
     @overload
@@ -45,6 +48,7 @@ class ProducingClient(BaseClient):
         delay: Delay | None = None,
         at: Moment | None = None,
         retry_unsure: bool = False,
+        durable: bool = False,
     ) -> JobId[None]: ...
 
     def queue_job(
@@ -57,6 +61,7 @@ class ProducingClient(BaseClient):
         delay: Delay | None = None,
         at: Moment | None = None,
         retry_unsure: bool = False,
+        durable: bool = False,
     ) -> JobId[R] | JobId[None]:
         """
         Queue a job: a typed one, or a plain one as a mapping of fields to str, bytes, int or float.
@@ -69,12 +74,18 @@ class ProducingClient(BaseClient):
         without a time zone being local, or seconds since 1970), by the clock of Redis; what is past is now. Until
         then it waits in all:scheduled. One for a worker that is gone by then goes to that worker's manager.
 
-        Raises `UsageError` for what cannot be queued, `UnknownName` for a worker that is not registered, and
-        redis-py's errors: nothing is queued then. Raises `QueueUnsure` when the connection breaks before Redis
-        has answered: the job may be queued or not. `retry_unsure=True` sends it again, and it may run twice.
+        `durable=True` returns only when it would outlive the Redis that has it: when the append-only file (of Redis
+        7.2 or newer, or one with `appendfsync always`) or a replica has it too. Raises `NotDurable` when that is not
+        to be had, and nothing is queued; or when it is not reached within the client's patience, and the job is queued.
+
+        Raises `UsageError` for what cannot be queued (`PayloadTooLarge` is one), `UnknownName` for a worker that is
+        not registered, and redis-py's errors: nothing is queued then. Raises `QueueUnsure` when the connection breaks
+        before Redis has answered: the job may be queued or not. `retry_unsure=True` sends it again, and it may run
+        twice.
         """
         ids = None if id is None else [id]
-        (job_id,) = self._queue([job_data], manager, worker, ids, when_of(delay, at), retry_unsure=retry_unsure)
+        when = when_of(delay, at)
+        (job_id,) = self._queue([job_data], manager, worker, ids, when, retry_unsure=retry_unsure, durable=durable)
         return cast("JobId[R]", job_id)
 
     @overload
@@ -88,6 +99,7 @@ class ProducingClient(BaseClient):
         delay: Delay | None = None,
         at: Moment | None = None,
         retry_unsure: bool = False,
+        durable: bool = False,
     ) -> list[JobId[R]]: ...
 
     @overload
@@ -101,6 +113,7 @@ class ProducingClient(BaseClient):
         delay: Delay | None = None,
         at: Moment | None = None,
         retry_unsure: bool = False,
+        durable: bool = False,
     ) -> list[JobId[None]]: ...
 
     @overload
@@ -114,6 +127,7 @@ class ProducingClient(BaseClient):
         delay: Delay | None = None,
         at: Moment | None = None,
         retry_unsure: bool = False,
+        durable: bool = False,
     ) -> list[JobId[object]]: ...
 
     def queue_jobs(
@@ -126,6 +140,7 @@ class ProducingClient(BaseClient):
         delay: Delay | None = None,
         at: Moment | None = None,
         retry_unsure: bool = False,
+        durable: bool = False,
     ) -> list[JobId[R]] | list[JobId[None]] | list[JobId[object]]:
         """
         Queue many jobs, a thousand (or a MiB) to a call of Redis, and return their ids in the same order.
@@ -133,7 +148,8 @@ class ProducingClient(BaseClient):
         All of them are checked before the first is sent. `delay` and `at` are for all of them; everything else is as
         in `queue_job`. The ids in `QueueUnsure` are those of the last jobs, in order: the jobs before them are queued.
         """
-        return self._queue(jobs, manager, worker, ids, when_of(delay, at), retry_unsure=retry_unsure)
+        when = when_of(delay, at)
+        return self._queue(jobs, manager, worker, ids, when, retry_unsure=retry_unsure, durable=durable)
 
     def _queue(
         self,
@@ -144,6 +160,7 @@ class ProducingClient(BaseClient):
         when: bytes,
         *,
         retry_unsure: bool,
+        durable: bool,
     ) -> list[JobId[object]]:
         if manager is not None:
             check_name(manager, "manager")
@@ -154,9 +171,12 @@ class ProducingClient(BaseClient):
         if len(texts) != len(jobs):
             raise UsageError(f"{len(texts)} ids for {len(jobs)} jobs: give one for each, or none")
         elsewhere = manager is not None or worker is not None
-        packed = chunks(zip(texts, jobs, strict=True), elsewhere=elsewhere)
+        packed = chunks(zip(texts, jobs, strict=True), elsewhere=elsewhere, most=self.max_payload)
         head = head_of(self._access.scripts, manager, worker, when)
+        durability = Durability(self._access) if durable and jobs else None
         Queueing(self._access.caller, head, packed, retry_unsure=retry_unsure).run()
+        if durability:
+            durability.wait(texts)
         return [id_of(job, text) for job, text in zip(jobs, texts, strict=True)]
 
     @overload

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
 import redis
 from redis.connection import AbstractConnection
@@ -13,8 +14,12 @@ from redis.exceptions import (
 )
 
 from qw.client.connect import dedicated, keeps_out
+from qw.client.server import info_fields, version_of, warn
 from qw.errors import RedisRefused, RedisTooOld, RedisUnavailable
 from qw.logs import safe
+
+if TYPE_CHECKING:
+    from qw.logs import Logger
 
 #: BLMOVE, LMOVE and what else qw stands on came with this version.
 OLDEST: Final = (6, 2)
@@ -22,29 +27,38 @@ OLDEST: Final = (6, 2)
 PATIENCE: Final = 5.0
 
 
-def check(pool: redis.ConnectionPool, *, scripts: bool = True) -> str:
+def check(pool: redis.ConnectionPool, *, scripts: bool = True, logger: Logger | None = None) -> None:
     """
-    Return the version of the Redis behind `pool`, '' when it may not be asked.
+    Make sure that the Redis behind `pool` can be used; one that may not be asked for its version can.
+
+    Tells `logger` what in its settings puts jobs at risk.
 
     Raises `RedisUnavailable`, `RedisTooOld`, or `RedisRefused`: also when `scripts` are wanted and not permitted.
     """
     connection = dedicated(pool, socket_timeout=PATIENCE)
     try:
         connection.connect()
-        version = _version(_ask(connection, "INFO", "server"))
+        info = {**_info(connection, "server"), **_info(connection, "memory"), **_info(connection, "persistence")}
         # Known or not, it says first whether this user may run one.
         said = _ask(connection, "EVALSHA", "0" * 40, "0") if scripts else None
         if isinstance(said, NoPermissionError):
             raise said
+        save = _ask(connection, "CONFIG", "GET", "save") if logger else None
     except RedisError as error:
         raise _explained(error) from None
     except OSError as error:
         raise RedisUnavailable(f"Redis does not answer: {safe(str(error))}") from None
     finally:
         connection.disconnect()
-    if version and _numbers(version) < OLDEST:
-        raise RedisTooOld(f"this Redis is {safe(version)}; qw needs 6.2 or newer")
-    return version
+    version = version_of(info)
+    if version and version < OLDEST:
+        raise RedisTooOld(f"this Redis is {safe(info['redis_version'])}; qw needs 6.2 or newer")
+    if logger:
+        warn(logger, info, save)
+
+
+def _info(connection: AbstractConnection, section: str) -> Mapping[str, str]:
+    return info_fields(_ask(connection, "INFO", section))
 
 
 def _ask(connection: AbstractConnection, *command: str) -> object:
@@ -63,19 +77,6 @@ def _explained(error: RedisError) -> RedisUnavailable:
     if isinstance(error, ResponseError):
         return RedisUnavailable(f"Redis does not answer as it should: {text}")
     return RedisUnavailable(f"Redis does not answer: {text}")
-
-
-def _version(info: object) -> str:
-    text = info.decode("utf-8", "replace") if isinstance(info, bytes) else ""
-    for line in text.splitlines():
-        name, _, value = line.partition(":")
-        if name == "redis_version":
-            return value.strip()
-    return ""
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
 
 
 def shown(pool: redis.ConnectionPool) -> str:

@@ -22,7 +22,7 @@ import attrs
 from qw.commands.intake import Object, read_jobs
 from qw.commands.progress import Progress, is_terminal
 from qw.commands.running import complain, drop_stdout
-from qw.errors import BadJSON
+from qw.errors import BadJSON, PayloadTooLarge
 from qw.keys import to_bytes
 from qw.logs import safe
 
@@ -81,21 +81,26 @@ class Intake:
     3. Says after an error how far it came.
     """
 
-    def __init__(self, source: Input, make: Make) -> None:
+    def __init__(self, source: Input, make: Make, max_payload: int) -> None:
         self._source = source
         self._make = make
+        self._max_payload = max_payload
         self._queued = 0
         self._silent = False
 
     def queue(
-        self, client: Client, manager: str | None, *, delay: float | None = None, at: datetime | None = None
+        self, client: Client, manager: str | None, *, delay: float | None, at: datetime | None, durable: bool
     ) -> None:
-        """Queue all of it, due after `delay` seconds or `at` a moment; raises `BadJSON`, which says how far it came."""
+        """
+        Queue all of it, due after `delay` seconds or `at` a moment.
+
+        Raises `BadJSON`, which says how far it came; `NotDurable` when that is asked for and cannot be said.
+        """
         total = self._check() if self._source.rereadable else None
         # Ids that run down a terminal are progress enough.
         with self._counted(), Progress("jobs queued", total, wanted=not is_terminal(sys.stdout)) as progress:
             for jobs in self._read():
-                ids = client.queue_jobs(jobs, manager=manager, delay=delay, at=at)
+                ids = client.queue_jobs(jobs, manager=manager, delay=delay, at=at, durable=durable)
                 self._queued += len(jobs)
                 self._print(ids)
                 progress.show(self._queued)
@@ -110,9 +115,20 @@ class Intake:
     def _read(self) -> Iterator[list[AnyJob]]:
         """Read the jobs; a pipe may well bring none, a file without any is taken for a mistake."""
         try:
-            yield from read_jobs(self._source.stream, self._make, may_be_empty=self._source.name == _STDIN)
+            yield from read_jobs(self._source.stream, self._checked, may_be_empty=self._source.name == _STDIN)
         except BadJSON as error:
             raise BadJSON(f"{self._source.name}: {error.message}") from None
+
+    def _checked(self, value: Object) -> AnyJob:
+        """Return the job that an object describes, unless it is larger than may be: that is told with its place."""
+        from qw.client.payload import check_payload  # it imports cattrs, which a mistyped option does without
+
+        job = self._make(value)
+        try:
+            check_payload(job, self._max_payload)
+        except PayloadTooLarge as error:
+            raise BadJSON(error.message) from None
+        return job
 
     @contextmanager
     def _counted(self) -> Iterator[None]:

@@ -23,6 +23,7 @@ from qw.target import Target
 Mode = Literal["processes", "threads"]
 StartMethod = Literal["fork", "forkserver", "spawn"]
 
+LOGGER: Final = logging.getLogger("qw.manager")
 #: Seconds that the connections of a dispatcher may take to connect, or to answer while they do.
 SOCKET_TIMEOUT: Final = 5.0
 
@@ -49,7 +50,7 @@ def make_site(
         workers=workers,
         keys=client.key_names,
         connect=lambda: dedicated(pool, socket_timeout=SOCKET_TIMEOUT),
-        logger=logging.getLogger("qw.manager"),
+        logger=LOGGER,
         about=about,
         burst=settings.burst,
         lease=settings.lease,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -44,6 +45,11 @@ class Fleet:
         for manager in self._made:
             with suppress(NotStartedException):
                 manager.stop(0)
+
+    @property
+    def records(self) -> Sequence[logging.LogRecord]:
+        """All that was logged."""
+        return self._caplog.records
 
     def said(self, event: str) -> list[Mapping[str, object]]:
         """Return what was told of an event, each time."""

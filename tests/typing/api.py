@@ -50,6 +50,9 @@ def produce(client: Client) -> None:
     assert_type(client.queue_job(Mail("me")), JobId[None])
     assert_type(client.queue_job({"path": "/a.png"}), JobId[None])
     assert_type(client.queue_jobs([Thumbnail("/a"), Thumbnail("/b")]), list[JobId[Size]])
+    assert_type(client.queue_job(Thumbnail("/a.png"), durable=True, delay=1.5), JobId[Size])
+    assert_type(client.requeue_dead_jobs(client.get_dead_jobs()), list[bool])
+    assert_type(client.delete_dead_job(job_id), bool)
     text: str = job_id
     print(text.upper())  # noqa: T201 - a JobId is a str
 
@@ -61,6 +64,7 @@ def produce(client: Client) -> None:
     client.queue_job("/a.png")  # type: ignore[call-overload]
     client.queue_job(Size(1, 2))  # type: ignore[call-overload]
     client.queue_job(Thumbnail)  # type: ignore[call-overload]
+    client.queue_job(Thumbnail("/a"), durable=2)  # type: ignore[call-overload]
 
 
 def wait(client: Client, job_id: JobId[Size], plain: str) -> int:

@@ -1,0 +1,59 @@
+"""What a job holds: the fields of a plain one as text, and how large the fields of any may be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
+
+from qw.errors import PayloadTooLarge, UsageError
+from qw.job import Job, job_type
+from qw.keys import OWN, to_bytes, to_str
+
+#: What a field of a plain job may hold. A float is written as Python shows it.
+Value: TypeAlias = str | bytes | int | float
+
+#: A job as a producer has it: typed, or a plain one's fields.
+AnyJob: TypeAlias = Job[object] | Mapping[str, Value]
+
+
+def check_payload(job: AnyJob, most: int) -> None:
+    """Raise `PayloadTooLarge` when the names and values of a job's fields have more than `most` bytes."""
+    fields = job_type(type(job)).encode(job) if isinstance(job, Job) else dict(plain_fields(job))
+    size = sum(len(encoded(word)) for pair in fields.items() for word in pair)
+    if size > most:
+        raise PayloadTooLarge(size, most)
+
+
+def plain_fields(job: Mapping[str, Value]) -> Iterator[tuple[str, str]]:
+    """Yield the fields of a plain job as text; raises `UsageError` for what cannot be one."""
+    return ((_checked_name(name), _checked(name, value)) for name, value in job.items())
+
+
+def encoded(word: str) -> bytes:
+    """Return a word as it stands in Redis; raises `UsageError` for what has no encoding."""
+    try:
+        return to_bytes(word)
+    except UnicodeEncodeError:
+        raise UsageError(f"{word!r} holds half of a surrogate pair, which no encoding has") from None
+
+
+def _checked_name(name: object) -> str:
+    if not isinstance(name, str):
+        raise UsageError(f"field {name!r}: the name of a field is a str")
+    if name.startswith(OWN):
+        raise UsageError(f"field {name!r}: names that start with {OWN!r} are qw's own")
+    return name
+
+
+def _checked(name: str, value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        return to_str(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise UsageError(
+            f"field {name!r}: {type(value).__name__} cannot stand in a plain job; "
+            "give it as str, bytes, int or float, or queue a typed Job"
+        )
+    # As redis-py writes them, whatever a subclass (an IntEnum, say) shows of itself.
+    return int.__repr__(value) if isinstance(value, int) else float.__repr__(value)
