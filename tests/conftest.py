@@ -8,6 +8,7 @@ What every test can ask for: a Redis server of the suite's own, a client of it, 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -28,6 +29,12 @@ Mode: TypeAlias = Literal["processes", "threads"]
 # Time says nothing on a busy machine; in CI the same examples each time.
 hypothesis.settings.register_profile("suite", deadline=None, derandomize=bool(os.environ.get("CI")))
 hypothesis.settings.load_profile("suite")
+
+
+# A suite that was started in the background, or by nohup, ignores these, and so would all that it starts.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

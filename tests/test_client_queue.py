@@ -15,6 +15,7 @@ from qw.client import Client
 from qw.errors import BadName, QueueUnsure, UnknownName, UsageError
 from qw.job import Job, JobId, Options, job_type
 from tests.support.keyspace import snapshot
+from tests.support.names import shown
 from tests.support.proxy import Proxy
 from tests.support.scripts import seed
 from tests.support.server import MakeServer, RedisServer
@@ -119,7 +120,7 @@ class TestFields:
         assert client.dbsize() == 0
 
     @pytest.mark.parametrize(
-        "job", [{"qw:tries": "1"}, {1: "a"}, "text", None, 5, Job(), {"a": "\ud800"}, {"\ud800": "a"}], ids=repr
+        "job", [{"qw:tries": "1"}, {1: "a"}, "text", None, 5, Job(), {"a": "\ud800"}, {"\ud800": "a"}], ids=shown
     )
     def test_what_is_no_job(self, client: Client, job: Any) -> None:
         """Fields of qw's own, names that are no text, and what is no mapping at all."""

@@ -11,12 +11,13 @@ import pytest
 from qw.job import Job, Options, current_job
 from qw.slots import Outcome
 from tests.support import targets
+from tests.support.names import shown
 from tests.support.runs import awaited, line, reason, run
 
 # -- Jobs that finish --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("returned", [None, 1, "text", object(), BaseException()], ids=repr)
+@pytest.mark.parametrize("returned", [None, 1, "text", object(), BaseException()], ids=shown)
 def test_what_a_plain_target_returns_is_not_kept(returned: object) -> None:
     """A target `(job_id, job_data)` has no result."""
 
@@ -107,7 +108,7 @@ def test_a_line_that_is_none(job: str) -> None:
 # -- Results that cannot be kept ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("returned", [None, "3", 1.5, object(), [1], ValueError("x")], ids=repr)
+@pytest.mark.parametrize("returned", [None, "3", 1.5, object(), [1], ValueError("x")], ids=shown)
 def test_a_result_of_another_type(returned: object) -> None:
     """What is not of the type that the class promises is no result: the job is buried, and it is said why."""
 
