@@ -216,6 +216,7 @@ class TestMany:
 
     def test_large_jobs(self, client: Client) -> None:
         """A MiB to a call, and one that is larger goes alone."""
+        client.max_payload = 3_000_001
         ids = client.queue_jobs([{"n": "x" * size} for size in (600_000, 600_000, 3_000_000, 10, 600_000)])
 
         found: Any = client.info("commandstats")
@@ -299,6 +300,7 @@ class TestLostReplies:
     def test_what_was_not_sent_is_sent_again(self, far: Client, proxy: Proxy) -> None:
         """A job of which the kernel did not take the last byte cannot be queued: there is no doubt about it."""
         proxy.lose("request", QUEUE)
+        far.max_payload = 30_000_001
 
         job_id = far.queue_job({"n": "x" * 30_000_000})
 

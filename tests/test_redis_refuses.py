@@ -81,8 +81,15 @@ def busy(server: RedisServer, plain: redis.Redis) -> Callable[[], object]:
         with redis.Redis.from_url(server.url) as somebody, suppress(RedisError):
             somebody.eval("while true do end", 0)
 
+    def is_busy() -> bool:
+        try:
+            return not plain.ping()
+        except ResponseError as error:
+            return str(error).startswith("BUSY")
+
     thread = threading.Thread(target=run)
     thread.start()
+    wait_until(is_busy, why="the script to run for too long")
 
     def end() -> None:
         plain.script_kill()
