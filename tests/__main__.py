@@ -7,7 +7,9 @@ Run all that a change has to pass, on a machine that has nothing but Python: `py
 2. Check the code: ruff, its formatter, mypy.
 3. Run pytest with the newest redis-py, on the newest Redis there is.
 4. Run what needs a Redis once more, with the oldest versions of everything that qw stands on, on Redis 6.2.
+5. Beside step 4, let managers work for three minutes while they, and their Redis, are killed at random.
 
+Tests run in several processes, since most of their time they wait, unless there are arguments for pytest.
 `--quick` is step 3 alone. All steps are run even if one fails; the exit code is then not 0.
 Until the environments are made only the standard library is used.
 """
@@ -23,11 +25,17 @@ import sys
 import time
 import venv
 from argparse import RawDescriptionHelpFormatter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+
+#: Processes in which tests are run.
+LANES = 4
+#: Minutes of random faults.
+CHAOS = 3
 
 #: pytest's code for "no test was selected".
 NOTHING_SELECTED = 5
@@ -119,10 +127,24 @@ class Run:
     def pytest(self, environment: Environment, title: str, *arguments: str, may_select_nothing: bool = False) -> None:
         """Run pytest, whose own last line says how it went and how long it took."""
         print(f"-- {title}", flush=True)
-        command = [environment.python, "-m", "pytest", *arguments, *self.pytest_arguments]
+        lanes = [] if self.pytest_arguments else ["-q", f"-n={LANES}"]
+        command = [environment.python, "-m", "pytest", *lanes, *arguments, *self.pytest_arguments]
         code = subprocess.run(command, cwd=ROOT, check=False).returncode
         if code and not (may_select_nothing and code == NOTHING_SELECTED):
             self.failed.append(title)
+
+    @contextmanager
+    def beside(self, environment: Environment, title: str, *arguments: str) -> Iterator[None]:
+        """Run a module while something else is done, and show what it printed when both are over."""
+        command = [environment.python, "-m", *arguments]
+        with subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process:
+            began = time.monotonic()
+            yield
+            output, _ = process.communicate()
+            if self._say(title, began, ok=process.returncode == 0, output=output):
+                print(output, flush=True)
 
     def _say(self, title: str, began: float, *, ok: bool, output: str = "") -> bool:
         print(f"-- {title}: {'ok' if ok else 'FAILED'} in {time.monotonic() - began:.1f} s", flush=True)
@@ -167,7 +189,12 @@ def run_all(run: Run, *, quick: bool) -> None:
     if not quick:
         lint(run, newest)
     run.pytest(newest, "pytest, newest versions, newest Redis")
-    if not quick:
+    if quick:
+        return
+    if run.pytest_arguments:
+        repeat_on_oldest(run)
+        return
+    with run.beside(newest, f"{CHAOS} minutes of random faults", "tests.chaos", f"--minutes={CHAOS}"):
         repeat_on_oldest(run)
 
 

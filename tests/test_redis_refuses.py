@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 import redis
-from redis.exceptions import OutOfMemoryError, RedisError
+from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
 from qw.client import Client
 from tests.conftest import Mode
