@@ -35,7 +35,7 @@ def told(fleet: Fleet) -> list[tuple[str, str]]:
     ("options", "risks"),
     [
         (("--appendonly", "yes"), []),
-        (("--save", "60 1"), []),
+        (("--save", "60", "1"), []),
         ((), [("INFO", FORGETS)]),
         (("--maxmemory-policy", "allkeys-lru"), [("WARNING", EVICTS), ("INFO", FORGETS)]),
         (("--maxmemory-policy", "volatile-ttl", "--appendonly", "yes"), [("WARNING", EVICTS)]),

@@ -18,6 +18,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol, TypeVar, cast
 
 from redis.connection import AbstractConnection
@@ -142,19 +143,26 @@ class Link:
                 continue
             self._fresh.append(connection)
             self._wake()
-            return
+            break
+        if self._closed.is_set():
+            self._discard()
+
+    def _discard(self) -> None:
+        """Close what was connected in vain: by `close`, or by the helper thread where that came too early."""
+        with suppress(IndexError):
+            while True:
+                fresh = self._fresh.popleft()
+                if not isinstance(fresh, Exception):
+                    fresh.disconnect()
 
     def settle(self) -> None:
         """Take over a connection that the helper thread has made, and tell of those that it could not make."""
         if self._needs_thread and not self._closed.is_set():
             self.open()
-        while self._fresh:
+        while self._fresh and not self._closed.is_set():
             fresh = self._fresh.popleft()
             if isinstance(fresh, Exception):
-                if not self._closed.is_set():
-                    self._owner.link_failed(self, fresh)
-            elif self._closed.is_set():
-                fresh.disconnect()
+                self._owner.link_failed(self, fresh)
             else:
                 self._adopt(fresh)
 
@@ -258,6 +266,7 @@ class Link:
         """End the connection for good."""
         self._closed.set()
         self._drop()
+        self._discard()
 
     def _drop(self) -> None:
         descriptors.forget(self.fileno())
