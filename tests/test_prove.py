@@ -19,9 +19,11 @@ from qw.prove.trial import Rates, run_trial
 KIWI, LIME = "kiwi.0a1b.1", "lime.2c3d.1"
 
 
-def ran(began: float, ended: float | None = None, how: str = "done", *, on: str = KIWI, pid: int = 7) -> Run:
+def ran(
+    began: float, ended: float | None = None, how: str = "done", *, on: str = KIWI, pid: int = 7, attempt: int = 1
+) -> Run:
     """Return a run of the job `j`; without an end it was cut off."""
-    return Run("j", on, pid, 1, began, ended, how if ended is not None else "")
+    return Run("j", on, pid, attempt, began, ended, how if ended is not None else "")
 
 
 def evidence(
@@ -144,6 +146,17 @@ def test_a_silence_longer_than_the_lease_explains() -> None:
     paused = Fault("pause manager past its lease", "kiwi", 2, 2 + 2 * LEASE)
 
     assert judge(evidence(ran(1, 3), ran(9, 10, on=LIME), faults=[paused])).holds
+
+
+def test_who_wakes_up_may_begin_what_was_rescued() -> None:
+    """It had the job in hand before its silence: this is an earlier attempt than the one that was run meanwhile."""
+    paused = Fault("pause manager past its lease", "kiwi", 2, 2 + 2 * LEASE)
+    rescued = ran(9, 10, on=LIME, attempt=2)
+
+    assert judge(evidence(rescued, ran(12.1, 13), faults=[paused])).holds
+    assert judge(evidence(rescued, ran(12.1, 13, attempt=3), faults=[paused])).unexplained
+    assert judge(evidence(rescued, ran(30, 31), faults=[paused])).unexplained
+    assert judge(evidence(rescued, ran(12.1, 13), faults=[attrs.evolve(paused, ended=3.0)])).unexplained
 
 
 def test_the_same_seed_brings_the_same_plan() -> None:

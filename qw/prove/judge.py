@@ -9,7 +9,7 @@ run before its end, or before its outcome was surely in Redis.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -33,6 +33,10 @@ _SILENCES: Final = frozenset(
     ("pause manager", "pause manager past its lease", "black hole", "black hole past the lease")
 )
 _DISTURBS: Final = frozenset(("cut", "tear", "kill Redis", "pause Redis", "fill Redis", "kill clients", "latency"))
+
+
+#: From when to when, seconds of `time.monotonic`.
+Stretch = tuple[float, float]
 
 
 @attrs.frozen
@@ -93,14 +97,14 @@ def judge(evidence: Evidence) -> Verdict:
     for runs in evidence.runs.values():
         verdict.runs += len(runs)
         for run, following in pairwise(runs):
-            _judge_second(run, following, evidence, silent[run.manager], verdict)
+            _judge_second(run, following, evidence, silent, verdict)
     for job_id, why in evidence.buried.items():
         _judge_buried(job_id, why, verdict)
     return verdict
 
 
 def _judge_second(
-    run: Run, following: Run, evidence: Evidence, silent: Sequence[tuple[float, float]], verdict: Verdict
+    run: Run, following: Run, evidence: Evidence, silent: Mapping[str, Sequence[Stretch]], verdict: Verdict
 ) -> None:
     if run.how in AGAIN:
         verdict.planned += 1
@@ -122,7 +126,7 @@ def _judge_buried(job_id: str, why: str, verdict: Verdict) -> None:
         verdict.buried_wrongly[job_id] = why
 
 
-def explain(run: Run, following: Run, evidence: Evidence, silent: Sequence[tuple[float, float]]) -> str | None:
+def explain(run: Run, following: Run, evidence: Evidence, silent: Mapping[str, Sequence[Stretch]]) -> str | None:
     """Return which fault explains that a run was followed by another one; None when none does."""
     if run.job_id.startswith("die-") and run.ended is None:
         return "the job itself"
@@ -135,10 +139,21 @@ def explain(run: Run, following: Run, evidence: Evidence, silent: Sequence[tuple
             return fault.kind
         if fault.kind == "stop manager" and (run.ended is None or _is_shaken(evidence.faults, run.manager, run.ended)):
             return "stopped at the end of its grace, or without Redis"
-    for began, ended in silent:
-        if ended - began >= evidence.lease * 0.9 and run.began <= ended + SLACK and began <= following.began:
-            return "silent for longer than the lease"
-    return None
+    return _silence_that_explains(run, following, evidence.lease, silent)
+
+
+def _silence_that_explains(
+    run: Run, following: Run, lease: float, silent: Mapping[str, Sequence[Stretch]]
+) -> str | None:
+    def long_ones(manager: str) -> Iterator[Stretch]:
+        return ((began, ended) for began, ended in silent[manager] if ended - began >= 0.9 * lease)
+
+    if any(run.began <= ended + SLACK and began <= following.began for began, ended in long_ones(run.manager)):
+        return "silent for longer than the lease"
+    # The later run may be of the earlier attempt, since a rescue raises them: it was in the hands of a manager that fell
+    # silent, and that begins it when it wakes up, before it can know.
+    woken = any(began <= following.began <= ended + SHAKEN for began, ended in long_ones(following.manager))
+    return "silent for longer than the lease, begun later" if woken and following.attempt < run.attempt else None
 
 
 def _in_time(run: Run, fault: Fault, faults: Sequence[Fault]) -> bool:
@@ -160,9 +175,9 @@ def _is_shaken(faults: Iterable[Fault], manager: str, at: float) -> bool:
     )
 
 
-def _silences(faults: Iterable[Fault], manager: str) -> list[tuple[float, float]]:
+def _silences(faults: Iterable[Fault], manager: str) -> list[Stretch]:
     """Return the stretches in which a manager could not be heard, those that touch taken together."""
-    stretches: list[tuple[float, float]] = []
+    stretches: list[Stretch] = []
     for fault in sorted(faults, key=lambda each: each.began):
         if fault.manager != manager or fault.kind not in _SILENCES:
             continue
