@@ -150,8 +150,8 @@ def _silence_that_explains(
 
     if any(run.began <= ended + SLACK and began <= following.began for began, ended in long_ones(run.manager)):
         return "silent for longer than the lease"
-    # The later run may be of the earlier attempt, since a rescue raises them: it was in the hands of a manager that fell
-    # silent, and that begins it when it wakes up, before it can know.
+    # The later run may be of the earlier attempt, since a rescue raises them: it was in the hands of a manager that
+    # fell silent, and that begins it when it wakes up, before it can know.
     woken = any(began <= following.began <= ended + SHAKEN for began, ended in long_ones(following.manager))
     return "silent for longer than the lease, begun later" if woken and following.attempt < run.attempt else None
 
