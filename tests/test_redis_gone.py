@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from qw.client import Client
-from qw.dispatcher import link
+from qw.dispatcher import link, session
 from tests.conftest import Mode
 from tests.support.keyspace import snapshot
 from tests.support.managers import Gate, jobs_in, left_in, push, stat
@@ -171,6 +171,26 @@ def test_all_keys_deleted_under_it(fleet: Fleet, server: RedisServer, gate: Gate
 
 
 # -- A Redis that hangs ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["threads"])
+def test_a_silence_counts_from_its_beginning(
+    fleet: Fleet, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How long Redis was gone is told from the command on that it did not answer, not from when it was given up."""
+    monkeypatch.setattr(session, "PATIENCE", 1.0)
+    fleet.start(server.url)
+    server.pause()
+    began = time.monotonic()
+    wait_until(lambda: fleet.said("gone"), 10)
+    lasted = time.monotonic() - began
+    server.resume()
+    wait_until(lambda: fleet.said("back"), 10)
+
+    # It beats twice a second: the silence is noticed by the beat that comes next.
+    (back,) = fleet.said("back")
+    assert lasted > 1.0
+    assert float(str(back["after"])) > lasted - 0.6
 
 
 @pytest.mark.parametrize(("how", "mode"), [("SIGSTOP", "threads"), ("CLIENT PAUSE", "processes")])

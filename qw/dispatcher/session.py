@@ -12,6 +12,7 @@ Each is made again by itself when it breaks. Only the main one counts as "Redis 
 from __future__ import annotations
 
 import logging
+import math
 import select
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -67,7 +68,9 @@ class Session:
         self._listener = listener
         self._keys = keys
         self._logger = logger
+        #: Since when Redis is gone; and from when on it had not answered, if it was given up for that.
         self._gone: float | None = None
+        self._silent_since = math.inf
         self._refusals = Refusals(logger)
         self.main = Link(connect, self, wake)
         self.bell = Link(connect, self, wake)
@@ -93,6 +96,7 @@ class Session:
     def mind(self, now: float) -> None:
         """Give up connections on which an answer is long overdue."""
         if self.main.up and now - self.main.since() > PATIENCE:
+            self._silent_since = self.main.since()
             self.main.lose(TimeoutError(f"no answer for {PATIENCE:g} s"))
         for knocker in self.knockers:
             if knocker.link.up and knocker.overdue(now):
@@ -172,7 +176,7 @@ class Session:
         self._refusals.over()
         if link is self.main and self._gone is not None:
             say(self._logger, logging.WARNING, "back", after=time.monotonic() - self._gone)
-            self._gone = None
+            self._gone, self._silent_since = None, math.inf
 
     def link_failed(self, link: Link, error: Exception) -> None:
         """Tell that a link cannot be made, unless that is known."""
@@ -184,7 +188,7 @@ class Session:
 
     def _is_gone(self, error: Exception) -> None:
         if self._gone is None:
-            self._gone = time.monotonic()
+            self._gone = min(time.monotonic(), self._silent_since)
             say(self._logger, logging.WARNING, "gone", error=str(error))
 
     def link_down(self, link: Link, error: Exception) -> None:
