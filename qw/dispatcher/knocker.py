@@ -116,9 +116,20 @@ class Knocker:
         """Ask Redis to free the connection. It may come too late: then the reply is a knock like any other."""
         if self.armed_for is None or self._unblocking or not main.up:
             return
-        self._unblocking = True
         if self.link.client_id:
+            self._unblocking = True
             main.send(("CLIENT", "UNBLOCK", self.link.client_id), self._unblocked)
+        elif self._may_unblock:
+            self._busy_since = time.monotonic()  # the answer is on its way
+        else:
+            self._unblocking = True
+
+    def identified(self, reply: object) -> None:
+        """Note the reply to CLIENT ID, without which the connection cannot be freed."""
+        if isinstance(reply, int):
+            self.link.client_id = reply
+        else:
+            self._may_unblock = False
 
     def _unblocked(self, reply: object) -> None:
         # Not permitted: the BLMOVE runs out by itself within 5 s, and what it claims meanwhile is handed back.
@@ -126,6 +137,9 @@ class Knocker:
             self._may_unblock = True
         elif str(reply).startswith("NOPERM"):
             self._may_unblock = False
+        if reply == 0:
+            # The BLMOVE has its answer already, or has not reached Redis yet: then it is still to be freed.
+            self._unblocking, self._busy_since = False, time.monotonic()
 
     def free(self, main: Link) -> bool:
         """Free the connection for good; returns True when that took closing it: Redis may notice a moment later."""

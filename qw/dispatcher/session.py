@@ -165,11 +165,10 @@ class Session:
             link.send(("SUBSCRIBE", self._keys.all_bell), None)
             self._listener.look(None)
         else:
-            link.send(("CLIENT", "ID"), lambda reply: self._identified(link, reply))
+            link.send(("CLIENT", "ID"), self._knocker_of(link).identified)
 
-    @staticmethod
-    def _identified(link: Link, reply: object) -> None:
-        link.client_id = reply if isinstance(reply, int) else 0
+    def _knocker_of(self, link: Link) -> Knocker:
+        return next(knocker for knocker in self.knockers if knocker.link is link)
 
     def link_works(self, link: Link) -> None:
         """Tell that Redis is back: it is not yet, while it lets us connect and refuses all else."""
@@ -197,9 +196,8 @@ class Session:
             self._is_gone(error)
             self._listener.main_down()
             return
-        for knocker in self.knockers:
-            if knocker.link is link:
-                knocker.lost()
+        if link is not self.bell:
+            self._knocker_of(link).lost()
 
     def _rung(self, message: object) -> None:
         self._heard, self._asked = time.monotonic(), False
