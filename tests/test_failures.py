@@ -33,6 +33,14 @@ class Task(Job[str]):
     options = Options(retries=2, backoff=0.01, give_up_on=(ZeroDivisionError,), timeout=0.2)
 
 
+@attrs.frozen
+class Chore(Job[None]):
+    """Has options, and no result."""
+
+    file: str
+    options = Options(retries=1, backoff=0.01, timeout=0.1)
+
+
 class Hopeless(ZeroDivisionError):
     """Is one of those that are given up on."""
 
@@ -171,6 +179,19 @@ def test_the_managers_limits_are_for_all_others(redis_url: str, mode: Mode, clie
 
     with Manager(fail, num_workers=1, name="web", mode=mode, url=redis_url, retries=1, timeout=0.1):
         client.queue_job({"file": str(task)})
+        wait_until(lambda: attempts(task) == [1, 2], within=10)
+
+
+def test_the_limits_of_a_job_without_a_result(redis_url: str, mode: Mode, client: Client, task: Path) -> None:
+    """They go for it as for any other: it is told to end, and tried again."""
+
+    def chore(job: Chore) -> None:
+        write_down(job.file, f"{current_job().attempt} x")
+        if current_job().attempt == 1:
+            _sleep()
+
+    with Manager(chore, num_workers=1, name="web", mode=mode, url=redis_url):
+        client.queue_job(Chore(str(task)))
         wait_until(lambda: attempts(task) == [1, 2], within=10)
 
 

@@ -24,6 +24,13 @@ class Say(Job[str]):
     options = Options(result_ttl=5.0)
 
 
+@attrs.frozen
+class Send(Job[None]):
+    """Has options, but returns nothing."""
+
+    options = Options(result_ttl=5.0, retries=1, backoff=0.0)
+
+
 class Mute(BaseException):
     """Is no `Exception`, and its text cannot be had."""
 
@@ -158,6 +165,18 @@ def test_a_failure_is_kept_as_long_as_a_result() -> None:
     assert typed is not None
     assert plain is not None
     assert (typed.ttl, plain.ttl) == (5.0, FAILURE_TTL)
+
+
+def test_the_options_of_a_job_without_a_result() -> None:
+    """They go for it as they do for one that returns something: it is tried again, and then its failure is kept."""
+
+    def send(job: Send) -> None:
+        raise ValueError("no")
+
+    first, last = run(send), run(send, line(qw_tries="1"))
+    assert first is not None
+    assert last is not None
+    assert (first.kind, last.kind, last.ttl) == ("retry", "bury", 5.0)
 
 
 # -- Tracebacks --------------------------------------------------------------------------------------------------------

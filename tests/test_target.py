@@ -175,11 +175,11 @@ class TestDecode:
         assert Target.load(plain).decode("a", "Whatever", {"x": "\udcff"}) == (("a", {"x": "\udcff"}), None)
 
     def test_by_name(self) -> None:
-        """The type is looked up among those the target takes; with a result, it tells how to write that."""
+        """The type is looked up among those the target takes; it tells how a result is written, and the options."""
         target = Target.load(either)
 
         assert target.decode("a", "Thumbnail", {"path": "/a"}) == ((Thumbnail("/a"),), job_type(Thumbnail))
-        assert target.decode("a", "Mail", {"to": "b"}) == ((Mail("b"),), None)
+        assert target.decode("a", "Mail", {"to": "b"}) == ((Mail("b"),), job_type(Mail))
 
     def test_without_a_name(self) -> None:
         """A job without `qw:type` is of the one type there is; with two it might be either."""

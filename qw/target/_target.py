@@ -72,7 +72,7 @@ class Target:
         self, job_id: str, type_name: str | None, data: dict[str, str]
     ) -> tuple[tuple[object, ...], JobType[object] | None]:
         """
-        Return the arguments for one call, and the type whose result is to be kept (None: no result is).
+        Return the arguments for one call, and the type of the job; None for a target that takes any job at all.
 
         `type_name` is the job's `qw:type`, None when it has none; `data` are its fields without qw's own.
         Raises `UndecodableJob`.
@@ -80,7 +80,7 @@ class Target:
         if not self.types:
             return (job_id, data), None
         one = self._type_of(type_name)
-        return (one.decode(data),), one if one.has_result else None
+        return (one.decode(data),), one
 
     def _type_of(self, type_name: str | None) -> JobType[object]:
         if type_name is None and len(self.types) == 1:
