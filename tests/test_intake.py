@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -129,6 +130,16 @@ def test_what_is_wrong_is_said_with_its_place(text: str | bytes, where: str, why
 
     assert caught.value.message.startswith(where)
     assert why in caught.value.message
+
+
+def test_a_field_that_is_there_twice_is_found_among_many() -> None:
+    """The work grows with their number, not with its square."""
+    fields = ", ".join(f'"{number}": 1' for number in [*range(50_000), 49_999])
+    began = time.process_time()
+
+    with pytest.raises(BadJSON, match="the field '49999' is there twice"):
+        jobs("{" + fields + "}")
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize("size", [1, 5, READ_SIZE])

@@ -12,6 +12,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final, Generic, NoReturn, Protocol, TypeVar
 
@@ -190,8 +191,8 @@ class _Parser(Generic[J]):
 def _object(pairs: list[tuple[str, object]]) -> Object:
     value = dict(pairs)
     if len(value) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name, count in counts.items() if count > 1)
         raise ValueError(f"the field {twice!r} is there twice")
     return value
 
