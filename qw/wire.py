@@ -53,7 +53,10 @@ class Reader:
     def get(self) -> object:
         """Return the next whole reply, or `NOTHING`."""
         self._at = 0
-        reply = self._next()
+        try:
+            reply = self._next()
+        except RecursionError:
+            raise ValueError("not a reply of Redis: arrays in arrays without an end") from None
         if reply is not NOTHING:
             del self._buffer[: self._at]
         return reply

@@ -130,7 +130,11 @@ def test_reads(stream: bytes, reply: object) -> None:
     assert read([stream[:-1], stream[-1:] + stream]) == [reply, reply]
 
 
-@pytest.mark.parametrize("stream", [b"%1\r\n", b"HTTP/1.1 400\r\n", b"\r\n", b":one\r\n", b"$x\r\n", b"*\r\n"])
+@pytest.mark.parametrize(
+    "stream",
+    [b"%1\r\n", b"HTTP/1.1 400\r\n", b"\r\n", b":one\r\n", b"$x\r\n", b"*\r\n", b"*1\r\n" * 100_000],
+    ids=range(7),
+)
 def test_what_is_no_reply_is_said(stream: bytes) -> None:
     """Bytes that are not RESP2 raise instead of being taken for something."""
     reader = Reader()
