@@ -29,12 +29,14 @@ LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.W
 #: Characters of one value that a plain line shows. An id is 36; a longer one is hardly read.
 LIMIT: Final = 200
 
-# What a terminal obeys instead of showing it: C0, DEL, C1; what turns or hides the text around it: soft
-# hyphen, zero-width and bidirectional marks, line and paragraph separators, tags; and half a surrogate
-# pair, which no stream can encode.
+# What a terminal obeys instead of showing it: C0, DEL, C1; what turns the text around it, or is drawn as nothing and
+# may hide a message of its own: bidirectional marks, line and paragraph separators, and what Unicode calls
+# Default_Ignorable, such as soft hyphen, zero-width marks, fillers, variation selectors and tags; and half a
+# surrogate pair, which no stream can encode.
 _UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\U000e0000-\U000e007f]"
+    "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\ud800-\udfff"
+    "\U000e0000-\U000e0fff]"
 )
 # What needs no quotes as the value of `key=value`: printable ASCII without space, quote, `=` and backslash, as
 # anything else could forge a second field.

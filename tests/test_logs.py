@@ -32,6 +32,8 @@ HOSTILE = {
     "rubs out": "abc\x08\x08\x7f",
     "turns the reading direction": "\u202egpj.exe\u2066x\u2069",
     "hides": "a\u200bb\ufeffc\u00add\U000e0041",
+    "hides a message of any length": "a\ufe00\U000e0100\U000e01ef",
+    "is drawn as nothing": "\u034f\u115f\u3164\uffa0\U0001d173",
     "cannot be encoded": "\udc80\ud800",
 }
 
@@ -41,6 +43,7 @@ FORBIDDEN = frozenset(
         *map(chr, range(32)),
         *map(chr, range(127, 160)),
         *"\u2028\u2029\u202e\u2066\u2069\u200b\ufeff\u00ad\U000e0041\udc80\ud800",
+        *"\ufe00\U000e0100\U000e01ef\u034f\u115f\u3164\uffa0\U0001d173",
     ]
 )
 
