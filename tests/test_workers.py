@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from qw.dispatcher.workers import LOOK_AGAIN, PATIENCE, PLENTY, SHORT_PATIENCE, WorkerState
+from qw.dispatcher.workers import LOOK_AGAIN, PATIENCE, PLENTY, SHORT_PATIENCE, SUSPICIOUS, WorkerState
 from qw.scripts import Batch
 from qw.slots import Outcome, Report
 from qw.slots.inline import InlineSlot
@@ -258,6 +258,16 @@ def test_a_slot_that_is_slow_to_begin_gets_jobs_again(asleep: Place) -> None:
     asleep.serve()
     assert asleep.ended(1) == ["c"]
     assert asleep.begun == ["c"]
+
+
+@pytest.mark.parametrize("mark", SUSPICIOUS)
+def test_one_that_is_to_be_alone_is_so_until_it_is_taken_back(asleep: Place, mark: bytes) -> None:
+    """Nothing is wanted behind it; a slot that was too slow to begin it gets others, or it would get none for good."""
+    asleep.state.hand(Batch("w1", ["a"], b'["n", "1", ' + mark + b', "1", "a"]'), 5.0, knocked=False, keep_lines=False)
+    assert asleep.state.room(300) == 0
+    assert asleep.state.hand_back(6.0) == ["a"]
+
+    assert (asleep.state.idle, asleep.state.room(300)) == (True, 300)
 
 
 def test_taken_back_and_handed_again(place: Place) -> None:

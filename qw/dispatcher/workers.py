@@ -142,6 +142,8 @@ class WorkerState:
         ids.reverse()
         # Not stuck when nothing is left that runs: it was only slow to begin, and no report would ever free it.
         self.stuck = bool(self.held and ids)
+        if ids:
+            self._alone = False  # nothing is handed behind the one that has to be alone, so it was among them
         return ids
 
     def condemn(self, now: float) -> list[tuple[str, bytes, Report]]:
