@@ -290,3 +290,14 @@ def test_starts_come_and_go_when_redis_is_full(fill: Callable[[Space], None], pl
     assert (run(plain, register), run(plain, beat)) == ("ok", Beaten("ok", {"web.s1": "2"}, [1, 0, 0]))
     assert run(plain, leave) == 1
     assert snapshot(plain) == {**jobs("a", **WEB), "web:jobs": ["a"], **RELEASED_1}
+
+
+def test_an_own_list_full_of_nothing(plain: redis.Redis) -> None:
+    """A thousand ids without a hash are dropped in a call, and the job behind them is found in the end."""
+    seed(plain, {**ALIVE, **jobs("a"), MINE: ["a", *(f"x{n}" for n in range(3000))]})
+    plan = Plan(adopt=[Adopt(ONE, [], {}, "")])
+    replies = [exchange(plain, plan) for _ in range(4)]
+
+    assert [len(reply.dropped) for reply in replies] == [1000, 1000, 1000, 0]
+    assert [list(batch.ids) for reply in replies for batch in reply.batches] == [["a"]]
+    assert plain.lrange(MINE, 0, -1) == [b"a"]

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from qw.dispatcher.workers import LOOK_AGAIN, PATIENCE, PLENTY, SHORT_PATIENCE, SUSPICIOUS, WorkerState
+from qw.dispatcher.workers import LARGE, LOOK_AGAIN, PATIENCE, PLENTY, SHORT_PATIENCE, SLOWEST, SUSPICIOUS, WorkerState
 from qw.scripts import Batch
 from qw.slots import Outcome, Report
 from qw.slots.inline import InlineSlot
@@ -258,6 +258,19 @@ def test_a_slot_that_is_slow_to_begin_gets_jobs_again(asleep: Place) -> None:
     asleep.serve()
     assert asleep.ended(1) == ["c"]
     assert asleep.begun == ["c"]
+
+
+def test_a_large_job_has_time_to_come(asleep: Place) -> None:
+    """Alone, into an idle slot, or it would come back without end. Behind another one it gets no more than any."""
+    large = Batch("w1", ["a"], b"x" * (LARGE + 2 * SLOWEST))
+    asleep.state.hand(large, 5.0, knocked=False, keep_lines=False)
+    assert asleep.state.due() == pytest.approx(7.0 + PATIENCE)
+    assert asleep.state.hand_back(6.9) == []
+    assert asleep.state.hand_back(7.1) == ["a"]
+
+    asleep.state.hand(batch("b"), 8.0, knocked=False, keep_lines=False)
+    asleep.state.hand(large, 8.0, knocked=False, keep_lines=False)
+    assert asleep.state.hand_back(8.1) == ["b", "a"]
 
 
 @pytest.mark.parametrize("mark", SUSPICIOUS)

@@ -67,7 +67,10 @@ class Dispatcher:
         self.is_struck = False
         self._hopeless = False
         self._scripts = DispatcherScripts(site.keys, site.manager, site.start, site.workers)
-        self._session = Session(site.connect, site.keys, site.manager, self, self._wake.ring, site.logger, site.block)
+        # A BLMOVE that is left behind may claim a job for as long as it blocks: by then others may have forgotten this
+        # start, and nobody would look into its lists again.
+        block = min(site.block, site.lease)
+        self._session = Session(site.connect, site.keys, site.manager, self, self._wake.ring, site.logger, block)
         self._crew = Crew(site.workers, lambda worker: make_slot(worker, self._wake.ring))
         self._adoptions = Adoptions(site.workers, site.manager, self._is_free)
         main = self._session.main

@@ -27,6 +27,8 @@ from qw.slots import Outcome
 
 #: Seconds until it is asked again whether there is a job, where nothing tells: all that wait were rescued before.
 ASK_AGAIN: Final = 0.05
+#: Ids without a job that one exchange drops out of workers' own lists before it leaves the rest to the next.
+MANY: Final = 1000
 
 
 class Exchanges:
@@ -137,13 +139,20 @@ class Exchanges:
         self.retried(self._next_try)
         self._journal.refused(reply.refused)
         self._journal.dropped(reply.dropped)
-        self._hand_out(reply.batches)
+        looked = self._hand_out(reply.batches)
+        if len(reply.dropped) >= MANY:
+            for worker in looked:
+                self._adoptions.look(worker)  # there may be more of the kind in its list
         if self._asked:
-            self.dry = not reply.more
-            self._ask_at = time.monotonic() + ASK_AGAIN if reply.skipped and self.dry else float("inf")
+            # Jobs that nobody could be given, since a worker's list is another program's key: asking at once again
+            # would go on without end.
+            stuck = reply.more and not (reply.batches or reply.dropped)
+            self.dry = stuck or not reply.more
+            self._ask_at = time.monotonic() + ASK_AGAIN if stuck or (reply.skipped and self.dry) else float("inf")
         self._asked = []
 
-    def _hand_out(self, batches: Sequence[Batch]) -> None:
+    def _hand_out(self, batches: Sequence[Batch]) -> frozenset[str]:
+        """Give jobs to their slots; returns the workers whose own lists were looked into."""
         knocked = self._adoptions.done(() if self.quiet else batches)
         now = time.monotonic()
         for batch in batches:
@@ -153,6 +162,7 @@ class Exchanges:
                 continue
             self._rescued.take(batch)
             worker.hand(batch, now, knocked=batch.worker in knocked, keep_lines=self._journal.keeps_lines)
+        return knocked
 
     def lost(self) -> None:
         """Note that no answer comes: what was sent goes again, and jobs may have been dealt unheard of."""

@@ -21,6 +21,10 @@ from qw.slots import Outcome, Report, Slot
 PATIENCE: Final = 0.020
 #: The same for a job that came to a busy worker by a late knock.
 SHORT_PATIENCE: Final = 0.002
+#: Bytes a second that a slot takes in on a busy machine: a large job that goes alone into an idle slot has so much
+#: longer, or it would come back, and be fetched again, without end. From that size on it is large.
+SLOWEST: Final = 4 * 1024 * 1024
+LARGE: Final = 64 * 1024
 #: Batches that a slot may have at a time: one to run, one to follow without a pause.
 MOST_BATCHES: Final = 2
 #: Seconds after its birth in which a slot that dies without running anything was not fit to live.
@@ -90,6 +94,9 @@ class WorkerState:
     def hand(self, batch: Batch, now: float, *, knocked: bool, keep_lines: bool) -> None:
         """Give a batch to the slot; `knocked`: it was not asked for, but came with a knock."""
         patience = SHORT_PATIENCE if knocked and self.held else PATIENCE
+        if not self.held and len(batch.ids) == 1:
+            # It waits for nothing but its own way.
+            patience += max(0, len(batch.lines) - LARGE) / SLOWEST
         lines = batch.lines.split(b"\n") if keep_lines else [b""] * len(batch.ids)
         self.held.extend(zip(batch.ids, lines, strict=True))
         self._alone = len(batch.ids) == 1 and any(mark in batch.lines for mark in SUSPICIOUS)

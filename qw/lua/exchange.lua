@@ -219,10 +219,11 @@ for i = 1, #plan.adopt do
   local worker, held, knocked, others = unpack(plan.adopt[i])
   local list, in_hand = list_of(worker), {}
   for k = 1, #held do in_hand[held[k]] = true end
-  local found = redis.pcall('LRANGE', list, 0, -1)
+  -- What stays is found again, since the list is longer than what is in hand.
+  local found = redis.pcall('LRANGE', list, -MOST_LOOKED, -1)
   for k = #found, 1, -1 do
-    local id = found[k]
-    if (knocked[id] or others ~= cjson.null) and not in_hand[id] and bytes < MOST_BYTES and jobs < MOST_JOBS then
+    local id, full = found[k], bytes >= MOST_BYTES or jobs + #dropped >= MOST_JOBS
+    if (knocked[id] or others ~= cjson.null) and not in_hand[id] and not full then
       in_hand[id] = true
       adopt(worker, list, id, knocked[id] or others, not knocked[id])
     end
