@@ -7,6 +7,7 @@ A real `qw-manager` takes them, and nothing that it says can be taken for an ord
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -22,6 +23,7 @@ from tests.support.targets import written
 from tests.support.wait import wait_until
 from tests.test_client_cli import lines, qw_client
 from tests.test_logs import FORBIDDEN, HOSTILE
+from tests.test_neighbours import HOSTILE as STARTS
 
 #: Bytes to bytes; redis-py's annotations want to hear of all that it could be.
 Fields: TypeAlias = dict[Any, Any]
@@ -122,6 +124,25 @@ def test_nothing_of_it_reaches_a_terminal(plain: redis.Redis, redis_url: str, ma
     events = [line.split()[2] for line in manager.said]
     assert (events.count("finish"), events.count("drop")) == (len(GOOD), 2)
     assert events.count("bury") == len(BURIED) + len(STRANGE)
+
+
+@pytest.mark.slow
+def test_no_name_of_a_start_harms_a_manager(plain: redis.Redis, redis_url: str, tmp_path: Path, mode: Mode) -> None:
+    """It strikes them off, looks for their files and forgets them all; it says so fit for a terminal, and works on."""
+    shown = [b"1", b"", b"struck", b"struck 1", b"7 -1", NASTY, b"\0"]
+    starts: Fields = {b"%b%d" % (name, n) if n else name: value for name in STARTS for n, value in enumerate(shown)}
+    plain.hset("all:beats", mapping=starts)
+    with closing(Running(redis_url, f"--mode={mode}", "--lease=1.0", "tests.support.targets:work")) as running:
+        running.line("ready")
+        wait_until(lambda: plain.hlen("all:beats") == 1 or running.process.poll() is not None, 20, "an end of the rest")
+        plain.hset("job:a", mapping={"qw:type": "Record", "file": str(tmp_path / "runs"), "word": "word"})
+        plain.lpush("all:jobs", "a")
+        running.line("finish")
+        running.process.terminate()
+
+        assert running.end() == 0
+        assert not FORBIDDEN & set("".join(running.said))
+    assert written(tmp_path / "runs") == ["word"]
 
 
 def test_pushed_twice(plain: redis.Redis, client: Client, manager: Running, tmp_path: Path) -> None:

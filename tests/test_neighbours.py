@@ -13,6 +13,7 @@ from typing import Final
 import pytest
 
 from qw.dispatcher.neighbours import Neighbours, directory
+from qw.keys import to_str
 from tests.support.programs import ROOT
 
 PROGRAM: Final = """
@@ -22,6 +23,9 @@ Neighbours(sys.argv[2], pathlib.Path(sys.argv[1])).open()
 print("open", flush=True)
 time.sleep(60)
 """
+
+#: Starts as a foreign program may name them: as no file can be called, as one elsewhere is, or hardly at all.
+HOSTILE: Final = (b"a\0b", b"\0", b"", b"nodot", b".", b"..", b"/", b"../../x", b"w/b.a", b"\xff\x1b[2J", b"x" * 300)
 
 Start = Callable[[str], "subprocess.Popen[str]"]
 
@@ -109,6 +113,25 @@ def test_any_name(name: str, start: Start, tmp_path: Path) -> None:
 
     while not me.dead_among([name]):
         pass
+
+
+@pytest.mark.parametrize("raw", HOSTILE, ids=lambda raw: repr(raw[:20]))
+def test_a_start_of_any_bytes(raw: bytes, tmp_path: Path) -> None:
+    """Whatever stands in Redis as a name, its file is one of the directory's, and is looked for, found and removed."""
+    name, place = to_str(raw), tmp_path / "place"
+    me, other = Neighbours("web.me", place), Neighbours(name, place)
+    assert me.dead_among([name]) == []
+    me.forget(name)
+    me.open()
+    assert me.dead_among([name]) == []
+
+    other.open()
+    assert len(list(place.iterdir())) == 2
+    assert me.dead_among([name]) == []
+    other.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["place"]
+    assert [path.name for path in place.iterdir()] == ["web.me.start"]
+    me.close()
 
 
 def test_where_no_file_can_be(tmp_path: Path) -> None:

@@ -18,9 +18,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from qw.keys import to_bytes
+
 SUFFIX: Final = ".start"
 #: Longer names are shortened: a file's may have 255 bytes.
 LONGEST: Final = 200
+#: Bytes that no file's name may have. Names of starts are what stands in Redis, where anybody may write anything.
+UNFIT: Final = frozenset(b"/\0")
 
 #: Files of starts in this process; a forked child has none of the locks, and its own entries come with its own starts.
 _held: dict[Path, int] = {}
@@ -42,8 +46,10 @@ class Neighbours:
         self._path = self._path_of(start)
 
     def _path_of(self, start: str) -> Path:
-        raw = os.fsencode(start)
-        name = start if len(raw) <= LONGEST and "/" not in start else hashlib.sha256(raw).hexdigest()
+        # As bytes, since the encoding of file names need not have every character.
+        raw = to_bytes(start)
+        fit = len(raw) <= LONGEST and UNFIT.isdisjoint(raw)
+        name = os.fsdecode(raw) if fit else hashlib.sha256(raw).hexdigest()
         return self._directory / f"{name}{SUFFIX}"
 
     def open(self) -> None:
