@@ -49,6 +49,11 @@ def among(beats: str, *, listed: bool = False) -> Space:
     return {**NEIGHBOURS, "all:beats": {"web.s0": "3", "mail.x": "9", "web.s1": beats}, "web:workers": workers}
 
 
+def shows(beat: str) -> Space:
+    """Return the key space of this start alone, with such a beat."""
+    return {**HERE, "all:beats": {"web.s1": beat}}
+
+
 @attrs.frozen
 class Row:
     """A key space, what it becomes by a call, and what the call returns."""
@@ -65,21 +70,33 @@ class Row:
 REGISTER = [
     Row("into nothing", {}, HERE),
     Row("beside others", NEIGHBOURS, among("1", listed=True)),
-    Row("once more: only the counter goes on", HERE, {**HERE, "all:beats": {"web.s1": "2"}}),
+    Row("once more: only the counter goes on", HERE, shows("2")),
+    Row("once more: the number of the last load stays", shows("7 12"), shows("8 12")),
+    Row("after its workers were taken off the list", among("7 12"), among("8 12", listed=True)),
     Row("after the beats were lost", {"all:managers": {"web"}, "web:workers": set(WORKERS)}, HERE),
-    Row("after all but the beats was lost", ALIVE, {**HERE, "all:beats": {"web.s1": "8"}}),
+    Row("after all but the beats was lost", ALIVE, shows("8")),
     Row("one that was struck off stays off", STRUCK, STRUCK, "struck"),
 ]
 
 BEAT = [
     Row("nobody knows it: it is not brought back", {}, {}, ("missing", [])),
     Row("only others are known", NEIGHBOURS, NEIGHBOURS, ("missing", [])),
-    Row("alive: the counter goes on, all lists are empty", ALIVE, {"all:beats": {"web.s1": "8"}}, ("ok", [0, 0, 0])),
-    Row("beside others", among("7"), among("8"), ("ok", [0, 0, 0])),
-    Row("it says how long the lists are", {**ALIVE, MINE: ["b", "a"], f"{THREE}:jobs": ["c"]},
-        {"all:beats": {"web.s1": "8"}, MINE: ["b", "a"], f"{THREE}:jobs": ["c"]}, ("ok", [2, 0, 1])),
-    Row("what is no list is empty", {**ALIVE, MINE: "text", HIS: ["a"]},
-        {"all:beats": {"web.s1": "8"}, MINE: "text", HIS: ["a"]}, ("ok", [0, 1, 0])),
+    Row("alive: the counter goes on, all lists are empty", HERE, shows("2"), ("ok", [0, 0, 0])),
+    Row("the number of the last load stays", shows("7 12"), shows("8 12"), ("ok", [0, 0, 0])),
+    Row("beside others", among("7", listed=True), among("8", listed=True), ("ok", [0, 0, 0])),
+    Row("it says how long the lists are", {**HERE, MINE: ["b", "a"], f"{THREE}:jobs": ["c"]},
+        {**shows("2"), MINE: ["b", "a"], f"{THREE}:jobs": ["c"]}, ("ok", [2, 0, 1])),
+    Row("what is no list is empty", {**HERE, MINE: "text", HIS: ["a"]},
+        {**shows("2"), MINE: "text", HIS: ["a"]}, ("ok", [0, 1, 0])),
+    Row("its workers are not listed", among("7"), among("7"), ("missing", [])),
+    Row("one of them is not", {**HERE, "web:workers": {ONE, THREE}}, {**HERE, "web:workers": {ONE, THREE}},
+        ("missing", [])),
+    Row("the set of workers is gone", {**ALIVE, "all:managers": {"web"}}, {**ALIVE, "all:managers": {"web"}},
+        ("missing", [])),
+    Row("its manager is not listed", {**HERE, "all:managers": {"mail"}}, {**HERE, "all:managers": {"mail"}},
+        ("missing", [])),
+    Row("keys of other types are no lack", {**ALIVE, "all:managers": "text", "web:workers": "text"},
+        {**shows("8"), "all:managers": "text", "web:workers": "text"}, ("ok", [0, 0, 0])),
     Row("one that was struck off stays off", {**STRUCK, MINE: ["a"]}, {**STRUCK, MINE: ["a"]}, ("struck", [])),
 ]  # fmt: skip
 
@@ -121,7 +138,11 @@ def test_register(row: Row, namespace: str | None, plain: redis.Redis) -> None:
 @pytest.mark.parametrize("namespace", [None, "orders"])
 @pytest.mark.parametrize("row", BEAT, ids=str)
 def test_beat(row: Row, namespace: str | None, plain: redis.Redis) -> None:
-    """A beat raises the counter of a start that is known, brings back no other, and tells what all of them show."""
+    """
+    A beat raises the counter of a start that is known, brings back no other, and tells what all of them show.
+
+    To one that is known, but not listed, it says so, and registering lists it again.
+    """
     seed(plain, under(namespace, row.before))
     reply = run(plain, scripts(namespace).beat())
 

@@ -82,6 +82,51 @@ def test_a_killed_managers_job_runs_elsewhere(
     assert stat(plain, "rescued") == 1
 
 
+def test_one_that_was_taken_off_the_lists_is_back_at_its_next_beat(
+    start: Start, gate: Gate, plain: redis.Redis
+) -> None:
+    """Whoever deleted them: else nobody would know where to look for its jobs. What it runs goes on meanwhile."""
+    running = ready(start("obey", "--workers=2", "--mode=threads"))
+    push(plain, "a", {**gate.fields, "do": "hold"})
+    gate.await_runs(1)
+    listed = listing(plain)
+    for command in ("DEL web:workers", "SREM all:managers web"):
+        plain.execute_command(*command.split())
+        wait_until(lambda: listing(plain) == listed, within=LEASE / 3 + 2.0)
+    gate.open()
+
+    running.line("finish")
+    assert attempts(gate.directory / "runs") == [("a", 1)]
+    running.send(signal.SIGTERM)
+    assert running.process.wait(10) == 0
+    assert left_in(plain) == {}
+
+
+def listing(plain: redis.Redis) -> tuple[object, object]:
+    """Return who is listed as a manager, and as a worker of `web`."""
+    return plain.smembers("all:managers"), plain.smembers("web:workers")
+
+
+def test_one_that_is_killed_off_the_lists_leaves_no_job_behind(start: Start, gate: Gate, plain: redis.Redis) -> None:
+    """Its workers are found by their names, and nothing is left of it in the end."""
+    victim = ready(start("obey", "--workers=2", "--mode=threads"))
+    for name in "ab":
+        push(plain, name, {**gate.fields, "do": "hold"})
+    gate.await_runs(2)
+    victim.process.send_signal(signal.SIGSTOP)  # so that it cannot come back in between
+    plain.delete("web:workers", "all:managers")
+    kill(victim)
+    other = ready(start("obey", "--workers=2", "--mode=threads"))
+    gate.open()
+
+    wait_until(lambda: stat(plain, "finished") == 2)
+    assert sorted(attempts(gate.directory / "runs")) == [("a", 1), ("a", 2), ("b", 1), ("b", 2)]
+    wait_until(lambda: plain.hlen("all:beats") == 1, within=20)
+    other.send(signal.SIGTERM)
+    assert other.process.wait(10) == 0
+    assert left_in(plain) == {}
+
+
 def test_nothing_is_left_of_the_dead(start: Start, gate: Gate, plain: redis.Redis) -> None:
     """After two more leases the dead one is forgotten; when all have left, nothing is left at all."""
     victim = ready(start("obey", "--mode=threads"))

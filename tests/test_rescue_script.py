@@ -143,6 +143,45 @@ def test_the_last_start_takes_the_manager_along(plain: redis.Redis) -> None:
     assert rescue(plain, "struck 1", forget=True)[1] == ME
 
 
+@pytest.mark.parametrize("workers", [{}, {"web:workers": {"web.s10.0"}}, {"web:workers": "text"}], ids=repr)
+def test_workers_that_nobody_lists_are_found(workers: Space, plain: redis.Redis) -> None:
+    """Somebody has deleted their set: whatever is in a list that a worker of the start may have had is moved."""
+    beats = {"mail.me": "3", DEAD: "7", "web.s10": "5"}
+    others = {**jobs("x", "y"), "web.s10.0:jobs": ["x"], "web.s1.1024:jobs": ["y"]}
+    before = {"all:beats": beats, **workers, **others}
+    seed(plain, {**before, **jobs("a", "b", "c"), ONE: ["b", "a"], "web.s1.1023:jobs": ["c"]})
+    reply, space = rescue(plain)
+
+    assert reply == Rescued("ok", 3, 0, more=False, mark="")
+    assert space == {
+        **before, "all:beats": {**beats, DEAD: "struck"}, **jobs("a", "b", "c", qw_rescues="1"),
+        "all:jobs": ["b", "a", "c"], "all:stats": {"rescued": "3"},
+    }  # fmt: skip
+
+
+def test_workers_that_nobody_lists_keep_their_start_known(plain: redis.Redis) -> None:
+    """As long as one of their lists is not empty it is not forgotten; then it is."""
+    beats = {"mail.me": "3", DEAD: "struck 1"}
+    seed(plain, {"all:beats": beats, **jobs("a"), "web.s1.7:jobs": ["a"], "all:jobs": "text"})
+    assert rescue(plain, "struck 1", forget=True)[1]["web.s1.7:jobs"] == ["a"]
+    assert DEAD.encode() in plain.hgetall("all:beats")
+
+    plain.delete("all:jobs")
+    assert rescue(plain, "struck 1", forget=True)[1]["all:jobs"] == ["a"]
+    assert plain.hkeys("all:beats") == [b"mail.me"]
+
+
+def test_names_are_tried_only_where_none_is_listed_and_below_a_manager(plain: redis.Redis) -> None:
+    """One listed worker stands for all; of what is no start of a manager, other programs' workers have such names."""
+    seed(plain, {**there("7"), **jobs("a"), "web.s1.5:jobs": ["a"]})
+    assert rescue(plain)[0].rescued == 0
+
+    plain.hset("all:beats", "web", "7")
+    plain.lpush("web.77:jobs", "b")
+    reply = run(plain, DispatcherScripts(Keys(), "mail", "me", ["mail.me.0"]).rescue("web", "7", forget=False))
+    assert (reply.status, reply.rescued) == ("ok", 0)
+
+
 def test_the_fifth_rescue_buries(plain: redis.Redis) -> None:
     """With the reason, for whoever waits as well."""
     seed(plain, {**there("7"), **jobs("a", qw_rescues="4"), ONE: ["a"]})

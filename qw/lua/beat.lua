@@ -1,29 +1,43 @@
 -- beat: say that a start of a manager is alive; tell it what all starts show, and how long its workers' lists are.
 --
--- Guarantee: a start that is not registered, or struck off, is not brought back by this.
+-- Guarantee: a start that is not registered, or struck off, is not brought back by this. One that somebody has taken out
+-- of the lists of managers or workers is told 'missing', so that it registers again: else nobody would rescue its jobs.
 --
--- KEYS[1] all:beats   hash
--- ARGV[1] <manager>.<start>
--- ARGV[2] a key that is never there: a full Redis lets a script write that has deleted first
--- ARGV[3] prefix of every key
--- ARGV[4...] names of the workers
+-- KEYS[1] all:beats            hash
+-- KEYS[2] all:managers         set
+-- KEYS[3] <manager>:workers    set
+-- ARGV[1] manager
+-- ARGV[2] <manager>.<start>
+-- ARGV[3] a key that is never there: a full Redis lets a script write that has deleted first
+-- ARGV[4] prefix of every key
+-- ARGV[5...] names of the workers
 --
 -- Output: {status, beats, length, length, ...}; status as in exchange; beats: [start, what it shows, ...]; the lengths
 -- in the order of the names
 
-local beats = KEYS[1]
-local start, nothing, prefix = ARGV[1], ARGV[2], ARGV[3]
+local beats, managers, workers = KEYS[1], KEYS[2], KEYS[3]
+local manager, start, nothing, prefix = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
 --@include _beat
+
+-- Where a set is a key of another type, registering again would mend nothing: that is no lack.
+local function is_lacking(listed)
+  for i = 1, #listed do
+    if listed[i] == 0 then return true end
+  end
+  return false
+end
 
 local beat = redis.call('HGET', beats, start)
 if not beat then return {'missing', {}} end
 if is_struck(beat) then return {'struck', {}} end
+if is_lacking(redis.pcall('SMISMEMBER', managers, manager)) then return {'missing', {}} end
+if is_lacking(redis.pcall('SMISMEMBER', workers, unpack(ARGV, 5))) then return {'missing', {}} end
 
 redis.call('DEL', nothing)
 redis.call('HSET', beats, start, raised(beat))
 local out = {'ok', redis.call('HGETALL', beats)}
-for i = 4, #ARGV do
+for i = 5, #ARGV do
   local length = redis.pcall('LLEN', prefix .. ARGV[i] .. ':jobs')
   out[#out + 1] = type(length) == 'number' and length or 0
 end

@@ -4,7 +4,9 @@
 -- is marked as struck off before anything is moved: from then on no script of its own does anything. Its workers stay
 -- listed, since a BLMOVE of a process that wakes again may still claim a job into one of their lists: who finds the
 -- mark sweeps once more, and the one that says so forgets the start at last. Called again it does nothing more.
--- Bounds: 1,000 jobs a call.
+-- Where somebody has deleted the set of workers, or it is another program's key, their lists are found by the names that
+-- managers give them.
+-- Bounds: 1,000 jobs a call, and 1,024 names tried.
 --
 -- KEYS[1] all:beats            hash
 -- KEYS[2] all:managers         set
@@ -29,7 +31,7 @@
 local beats, managers, workers, all_jobs, dead, stats = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local prefix, me, start, manager, seen, forget = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local most_rescues, ttl = tonumber(ARGV[7]), ARGV[8]
-local MOST_JOBS = 1000
+local MOST_JOBS, MOST_WORKERS = 1000, 1024
 
 --@include _beat
 
@@ -75,20 +77,31 @@ local function is_empty(list)
   return redis.pcall('LLEN', list) == 0
 end
 
-local names, all_empty = redis.call('SMEMBERS', workers), true
+-- The workers of the dead start; without a manager's name in front, a start's lists might be another's.
+local function workers_of_it()
+  local found, listed = {}, redis.pcall('SMEMBERS', workers)
+  for i = 1, #listed do
+    if string.sub(listed[i], 1, #start + 1) == start .. '.' then found[#found + 1] = listed[i] end
+  end
+  for n = 0, (#found > 0 or manager == '') and -1 or MOST_WORKERS - 1 do
+    local name = start .. '.' .. n
+    if redis.call('EXISTS', prefix .. name .. ':jobs') == 1 then found[#found + 1] = name end
+  end
+  return found
+end
+
+local names, all_empty = workers_of_it(), true
 for i = 1, #names do
   local list = prefix .. names[i] .. ':jobs'
-  if string.sub(names[i], 1, #start + 1) == start .. '.' then
-    if left > 0 then sweep(list, names[i]) end
-    local empty = is_empty(list)
-    if forget == '1' and empty then redis.call('SREM', workers, names[i]) end
-    all_empty = all_empty and empty
-  end
+  if left > 0 then sweep(list, names[i]) end
+  local empty = is_empty(list)
+  if forget == '1' and empty then redis.pcall('SREM', workers, names[i]) end
+  all_empty = all_empty and empty
 end
 
 if forget == '1' and all_empty then
   redis.call('HDEL', beats, start)
-  if redis.call('SCARD', workers) == 0 then redis.call('SREM', managers, manager) end
+  if redis.pcall('SCARD', workers) == 0 then redis.call('SREM', managers, manager) end
 end
 for what, n in pairs(counts) do
   if n > 0 then redis.pcall('HINCRBY', stats, what, n) end

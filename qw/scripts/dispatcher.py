@@ -176,8 +176,9 @@ class DispatcherScripts:
 
     def beat(self) -> Call[Beaten]:
         """Say alive; returns what all starts show, and how many ids the list of each worker holds."""
-        args = (self._start, self._nothing, self._keys.prefix, *self._workers)
-        return Call(BEAT, (self._keys.all_beats,), args, _beaten)
+        keys = (self._keys.all_beats, self._keys.all_managers, self._set)
+        args = (self._manager, self._start, self._nothing, self._keys.prefix, *self._workers)
+        return Call(BEAT, keys, args, _beaten)
 
     def exchange(self, plan: Plan) -> Call[Exchanged]:
         """Finish what is done, give back what is released, and fetch what is wanted."""
