@@ -113,7 +113,10 @@ class ProcessSlot:
             # Python 3.12 warns of a fork beside threads. Those of the executors only wait on pipes of their own;
             # 150 kills and replacements beside three busy threads hung none (3.11, 3.12, 3.13).
             warnings.filterwarnings("ignore", ".*use of fork.*", DeprecationWarning)
-            future = self._executor.submit(serve)
+            try:
+                future = self._executor.submit(serve)
+            except EOFError as error:  # nobody answers any more; the next birth starts another fork server
+                raise OSError(f"the fork server died at the birth of a process for {self._worker}") from error
         future.add_done_callback(lambda _: self._wake())
         # The executor keeps its child and its helper to itself, and forgets them when it is shut down.
         (process,) = self._executor._processes.values()  # noqa: SLF001
