@@ -74,6 +74,19 @@ def slots() -> Iterator[list[ProcessSlot]]:
         assert slot.join(5)
 
 
+def test_one_that_has_said_that_it_is_ready_is_born(slots: list[ProcessSlot]) -> None:
+    """Not before, and for good: whoever buries it wants to know."""
+    slot = slots[0]
+    assert not slot.born
+    slot.start()
+    assert not slot.born, "nothing is read yet"
+    wait_until(lambda: slot.reports() == [] and slot.born)
+    slot.kill()
+    wait_until(lambda: slot.reports() == [] and not slot.alive)
+
+    assert slot.born
+
+
 def parent_of(pid: int) -> int:
     """Return the process that bore this one."""
     return int(Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[1])

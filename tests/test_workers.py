@@ -14,7 +14,17 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from qw.dispatcher.workers import LARGE, LOOK_AGAIN, PATIENCE, PLENTY, SHORT_PATIENCE, SLOWEST, SUSPICIOUS, WorkerState
+from qw.dispatcher.workers import (
+    LARGE,
+    LOOK_AGAIN,
+    PATIENCE,
+    PLENTY,
+    SHORT_PATIENCE,
+    SLOWEST,
+    SUSPICIOUS,
+    Death,
+    WorkerState,
+)
 from qw.scripts import Batch
 from qw.slots import Outcome, Report
 from qw.slots.inline import InlineSlot
@@ -396,6 +406,28 @@ def test_a_new_slot_begins_from_nothing(place: Place) -> None:
     place.hand("die")
     place.let_go()
     assert died(place) == ("die", [])
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1e9], ids=["late", "soon"])
+def test_one_that_dies_before_it_is_born_is_stillborn(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long that took. One that was born counts only if it dies soon after; else the row is at its end."""
+    monkeypatch.setattr("qw.dispatcher.workers.YOUNG", seconds)
+    state = WorkerState("w1", lambda name: InlineSlot(name, Target.load(succeed), lambda: None))
+    for count in (1, 2):
+        state.slot.kill()
+        assert state.bury_slot() == Death("w1", None, None, [])
+        assert state.stillborn == count
+        state.rebirth()
+    slot = state.slot
+    assert isinstance(slot, InlineSlot)
+
+    thread = threading.Thread(target=slot.serve)
+    thread.start()
+    wait_until(lambda: slot.born)
+    slot.close()
+    thread.join()
+    state.bury_slot()
+    assert state.stillborn == (3 if seconds else 0)
 
 
 def test_a_report_ends_a_row_of_deaths(place: Place) -> None:

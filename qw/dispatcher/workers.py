@@ -27,7 +27,7 @@ SLOWEST: Final = 4 * 1024 * 1024
 LARGE: Final = 64 * 1024
 #: Batches that a slot may have at a time: one to run, one to follow without a pause.
 MOST_BATCHES: Final = 2
-#: Seconds after its birth in which a slot that dies without running anything was not fit to live.
+#: Seconds after its start in which a slot that dies without running anything was not fit to live, born or not.
 YOUNG: Final = 1.0
 #: Seconds between two looks at a slot that has plenty to do.
 LOOK_AGAIN: Final = 0.001
@@ -73,11 +73,11 @@ class WorkerState:
         #: How often in a row its slot died without a report, and when a dead one is replaced; 0: it lives.
         self.deaths = 0
         self.reborn_at = 0.0
-        #: How often in a row it died so soon after its birth that the birth is to blame.
+        #: How often in a row it died at its birth, or so soon after it that the birth is to blame.
         self.stillborn = 0
         #: The job whose time was over when the slot was killed for it, and how that job ended.
         self._condemned: tuple[str, Outcome] | None = None
-        self._born_at = time.monotonic()
+        self._started_at = time.monotonic()
 
     @property
     def idle(self) -> bool:
@@ -171,8 +171,9 @@ class WorkerState:
         self.slot.take_back()
         ids = [job_id for job_id, _ in self.held]
         condemned, self._condemned = self._condemned, None
-        young = not ran and not self.slot.retired and time.monotonic() - self._born_at < YOUNG
-        self.stillborn = self.stillborn + 1 if young else 0
+        # A birth may take long, and fail at its very end: until it is over no slot is old enough.
+        young = not self.slot.born or time.monotonic() - self._started_at < YOUNG
+        self.stillborn = self.stillborn + 1 if young and not ran and not self.slot.retired else 0
         self.held.clear()
         self._batches.clear()
         self.stuck = self._alone = False
@@ -189,5 +190,5 @@ class WorkerState:
         slot = self._make_slot(self.name)
         slot.start()
         self.slot = slot
-        self._born_at = time.monotonic()
+        self._started_at = time.monotonic()
         self.reborn_at = 0.0

@@ -50,6 +50,10 @@ class Slot(Protocol):
     def ready(self) -> bool:
         """Whether it takes jobs: it is born, and not told to end. Until it is born others may run them."""
 
+    @property
+    def born(self) -> bool:
+        """Whether it ever was ready, be it dead by now."""
+
     def start(self) -> None:
         """Be born."""
 

@@ -26,7 +26,12 @@ class InlineSlot(LocalSlot):
     @property
     def ready(self) -> bool:
         """Whether a thread serves it, and it is not told to end."""
-        return self._serving and super().ready
+        return self.born and super().ready
+
+    @property
+    def born(self) -> bool:
+        """Whether a thread has ever served it."""
+        return self._serving
 
     def start(self) -> None:
         """Do nothing: whoever lends its thread calls `serve`."""

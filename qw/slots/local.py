@@ -45,6 +45,11 @@ class LocalSlot:
         """Whether it is not told to end: a thread or a task is born at once."""
         return self.alive and not self._closed
 
+    @property
+    def born(self) -> bool:
+        """Whether it ever was ready: it was from the start."""
+        return True
+
     def hand(self, lines: bytes, count: int) -> None:
         """Take `count` jobs to run after those it has."""
         self._handed += count

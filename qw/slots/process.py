@@ -81,6 +81,11 @@ class ProcessSlot:
         """Whether it is born, which takes a process its time, and not told to end."""
         return self.alive and self._channel.ready and not self._closed
 
+    @property
+    def born(self) -> bool:
+        """Whether the process has ever said that it is ready."""
+        return self._process is not None and self._channel.ready
+
     @interrupts.postponed()
     def start(self) -> None:
         """Give birth to the process. Raises `OSError` or `RuntimeError` when the system has nothing left for it."""
