@@ -19,8 +19,12 @@ SCHEDULED: Final = b"all:scheduled"
 #: Prefix of the fields of `job:<id>` that are qw's own; a target never sees them.
 OWN: Final = "qw:"
 
-_NAME = re.compile(r"[^\s\x00-\x1f\x7f-\x9f{}:]{1,255}\Z")
-_RESERVED = frozenset(("all", "job", "result"))
+#: Names whose keys would be taken for qw's own.
+RESERVED: Final = frozenset(("all", "job", "result"))
+#: Characters that a name may have.
+LONGEST: Final = 255
+
+_NAME = re.compile(rf"[^\s\x00-\x1f\x7f-\x9f{{}}:]{{1,{LONGEST}}}\Z")
 
 
 def to_bytes(text: str) -> bytes:
@@ -42,7 +46,7 @@ def check_name(name: str, what: str = "name") -> str:
     """
     if not _NAME.match(name):
         raise BadName(f"{what} {name!r}: no white space, control characters, braces or ':', and 1 to 255 characters")
-    if name in _RESERVED:
+    if name in RESERVED:
         raise BadName(f"{what} {name!r} is taken by qw's own keys: choose another one")
     return name
 

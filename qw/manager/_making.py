@@ -12,6 +12,7 @@ from typing import Final, Literal
 from qw.client import Client
 from qw.client.connect import dedicated
 from qw.dispatcher import Site
+from qw.keys import LONGEST, RESERVED
 from qw.manager._settings import Settings
 from qw.slots import Slot
 from qw.slots.limits import Limits
@@ -29,8 +30,9 @@ SOCKET_TIMEOUT: Final = 5.0
 
 
 def default_name() -> str:
-    """Return the host's name, as far as it can stand in a key."""
-    return re.sub(r"[\s\x00-\x1f\x7f-\x9f{}:]", "-", socket.gethostname()) or "manager"
+    """Return the host's name, as far as it can stand in a key: one that `check_name` takes."""
+    name = re.sub(r"[\s\x00-\x1f\x7f-\x9f{}:]", "-", socket.gethostname())[:LONGEST] or "manager"
+    return f"{name}-host" if name in RESERVED else name
 
 
 def make_client(host: str, port: int, db: int, url: str | None, namespace: str | None) -> Client:
