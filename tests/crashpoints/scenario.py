@@ -17,7 +17,7 @@ from typing import Any, Final
 import attrs
 
 from qw.errors import QwError
-from qw.job import Job, current_job
+from qw.job import Job, Options, current_job
 from qw.manager import Manager, _settings
 from tests.conftest import Mode
 from tests.support.targets import write_down
@@ -36,13 +36,20 @@ GROUPS: Final[tuple[tuple[tuple[str, str], ...], ...]] = (
     # Short ones, so that more are fetched ahead; then one behind which the others would wait, so that they go back.
     (*((f"short{n}", "nothing") for n in range(6)), ("long", "wait"), *((f"behind{n}", "nothing") for n in range(3))),
     (("letter", "nothing"),),
+    (("again", "raise once"),),
+    (("delayed", "nothing"),),
     (("killer", "die"),),
 )
+#: The job in the hands of a manager that died before the first one starts: who comes rescues it.
+ORPHAN: Final = "orphan"
+#: The one that is queued for a while later, and how much later, in seconds.
+DELAYED: Final = "delayed"
+DELAY: Final = 0.03
 #: The job that is sent to one worker alone, and the one that only a process may run.
 LETTER: Final = "letter"
 KILLER: Final = "killer"
 #: How often a job is run when nothing else happens to it, if not once.
-USUAL_RUNS: Final = {KILLER: 3}
+USUAL_RUNS: Final = {KILLER: 3, "again": 2}
 #: Those that end in all:dead, and what their `qw:error` begins with.
 BURIED: Final = {"failing": "ValueError", KILLER: "the worker's process"}
 
@@ -69,12 +76,22 @@ class Question(Job[str]):
     do: str
 
 
-def job(do: str, ledger: str) -> Task | Question:
+@attrs.frozen
+class Effort(Job[None]):
+    """A job that is tried again."""
+
+    ledger: str
+    do: str
+    options = Options(retries=1, backoff=0.01)
+
+
+def job(do: str, ledger: str) -> Task | Question | Effort:
     """Make the job that is told to do this, and to write down in `ledger` that it did."""
-    return Question(ledger, do) if do == "return" else Task(ledger, do)
+    kinds: dict[str, type[Question | Effort]] = {"return": Question, "raise once": Effort}
+    return kinds.get(do, Task)(ledger, do)
 
 
-def target(job: Task | Question) -> str | None:
+def target(job: Task | Question | Effort) -> str | None:
     """Write down that it begins, do what it is told, and write down that it ends."""
     mine = current_job()
     write_down(job.ledger, json.dumps(["start", mine.id, mine.worker]))
@@ -82,7 +99,7 @@ def target(job: Task | Question) -> str | None:
         os.kill(os.getpid(), signal.SIGKILL)
     if job.do == "wait":
         time.sleep(0.06)
-    if job.do == "raise":
+    if job.do == "raise" or (job.do == "raise once" and mine.attempt == 1):
         raise ValueError("told to")
     write_down(job.ledger, json.dumps(["end", mine.id, mine.worker]))
     return "the result" if job.do == "return" else None

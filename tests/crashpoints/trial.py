@@ -17,8 +17,22 @@ import redis
 from qw.client import Client
 from qw.errors import QwError
 from tests.conftest import Mode
+from tests.crashpoints.dead import Dead
 from tests.crashpoints.relay import Point, Relay
-from tests.crashpoints.scenario import BURIED, LEASE_AFTER, LETTER, USUAL_RUNS, Place, Victim, groups, job, start
+from tests.crashpoints.scenario import (
+    BURIED,
+    DELAY,
+    DELAYED,
+    LEASE_AFTER,
+    LETTER,
+    ORPHAN,
+    USUAL_RUNS,
+    Place,
+    Victim,
+    groups,
+    job,
+    start,
+)
 from tests.support.keyspace import Value, snapshot
 from tests.support.server import RedisServer
 from tests.support.targets import written
@@ -76,14 +90,20 @@ class Trial:
         """Run it once; no point: the dry run."""
         self._plain.flushall()
         self._plain.script_flush()
-        run = _Run(self._directory / f"{next(self._number)}", mode, set().union(*groups(mode)))
+        run = _Run(self._directory / f"{next(self._number)}", mode, {ORPHAN}.union(*groups(mode)))
         finding = Finding(mode, points)
+        dead = Dead("web")
         try:
+            self._queue(run, {ORPHAN: "nothing"})
+            dead.claims(self._plain, ORPHAN)
             for life in lives(points):
                 self._live(run, finding, life)
+            dead.is_forgotten(self._plain)
             self._recover(run)
         except AssertionError as error:
             finding.trouble = str(error)
+        finally:
+            dead.file.unlink(missing_ok=True)
         self._judge(run, finding)
         return finding
 
@@ -135,7 +155,7 @@ class Trial:
                 with suppress(QwError):
                     self._client.queue_jobs(jobs, worker=worker, ids=list(group))
                     return
-        self._client.queue_jobs(jobs, ids=list(group))
+        self._client.queue_jobs(jobs, ids=list(group), delay=DELAY if DELAYED in group else None)
 
     def _over(self, ids: Collection[str]) -> bool:
         """Whether each job is buried, or has left nothing but its result."""
