@@ -63,6 +63,21 @@ def test_a_birth_that_fails_is_tried_again(reason: Exception) -> None:
     assert (crew["w1"].slot.alive, crew["w1"].reborn_at) == (True, 0.0)
 
 
+@pytest.mark.parametrize(
+    ("reason", "counted"),
+    [(BrokenPipeError("it is gone"), 1), (BrokenProcessPool("it is gone"), 1), (BlockingIOError("no process left"), 0)],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)
+def test_one_that_dies_before_it_is_told_what_for_is_stillborn(reason: Exception, counted: int) -> None:
+    """It may be the target's module that ends it; a system that has no process left may have one again."""
+    crew = Crew(["w1"], lambda name: Reluctant(name, [reason]))
+    crew["w1"].slot.kill()
+    before = [crew["w1"].stillborn for _ in crew.died(1.0)]
+    crew.revive(1.0)
+
+    assert crew["w1"].stillborn - before[0] == counted
+
+
 @pytest.fixture
 def slots() -> Iterator[list[ProcessSlot]]:
     """Return three slots whose processes a fork server bears."""

@@ -142,9 +142,8 @@ class Dispatcher:
             if self._presence.known:
                 self._exchanges.mind(now)
             self._presence.mind(now)
-        may_ask = self._presence.known and not self._departure.leaving
-        self._schedule.mind(now, may_ask=may_ask)
-        self._trimmer.mind(now, may_ask=may_ask)
+        for each in (self._schedule, self._trimmer):
+            each.mind(now, may_ask=self._presence.known and not self._departure.leaving)
         self._knock(now)
         self._wait(now)
 
@@ -191,6 +190,11 @@ class Dispatcher:
         """Register, unless this start is about to leave: it would be there for good."""
         if not self._departure.repeat():
             self._presence.register()
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether goodbye is said."""
+        return self._departure.leaving
 
     def enrolled(self) -> None:
         """Go on, and look for what a lost reply may have left in the workers' lists."""
@@ -291,6 +295,6 @@ class Dispatcher:
         """When something has to be looked at, whatever comes in."""
         # Often enough to tell a pause of this process by.
         times = [now + min(1.0, self._site.lease / 6), self._presence.due(), self._session.knocks_due()]
-        times += [self._departure.due(now), self._crew.due(now), self._exchanges.due(now), self._schedule.due_at]
-        times.append(self._trimmer.due_at if self._presence.known and not self._departure.leaving else math.inf)
+        times += [self._departure.due(now), self._crew.due(now), self._exchanges.due(now)]
+        times += [self._schedule.due_at, self._trimmer.due_at]
         return min(times)

@@ -7,6 +7,7 @@ import math
 import select
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor
 from typing import Final
 
 from qw.dispatcher.workers import LOOK_AGAIN, Death, WorkerState
@@ -99,7 +100,10 @@ class Crew:
             if state.reborn_at and state.reborn_at <= now:
                 try:
                     state.rebirth()
-                except (OSError, RuntimeError):  # no memory, no descriptor, no process left: others may give some back
+                except (OSError, RuntimeError) as error:
+                    # No memory, no descriptor, no process left: others may give some back. Or it died too soon to
+                    # be told what it is for.
+                    state.stillborn += isinstance(error, (BrokenPipeError, BrokenExecutor))
                     state.deaths += 1
                     state.reborn_at = now + self._pause(state.deaths)
 

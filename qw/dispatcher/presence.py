@@ -19,6 +19,10 @@ from qw.scripts import Beaten, DispatcherScripts, Rescued, Status
 class Registrant(Protocol):
     """Who is told how Redis sees this start."""
 
+    @property
+    def is_leaving(self) -> bool:
+        """Whether goodbye is said: nothing may be sent after it."""
+
     def enrolled(self) -> None:
         """Go on: this start is registered (again)."""
 
@@ -111,8 +115,8 @@ class Presence:
 
     def standing(self, status: Status) -> bool:
         """Act on how Redis sees this start; False when it may do nothing more."""
-        if status == "missing":
-            self.register()
+        if status == "missing" and not self._who.is_leaving:
+            self.register()  # after the goodbye it would be there for good
         if status != "struck":
             return True
         self._who.struck()

@@ -39,26 +39,29 @@ class Trimmer:
         #: How many jobs had been buried when it looked last.
         self._buried = journal.totals.buried
         self._in_flight = False
+        #: Whether Redis may be asked now.
+        self._may_ask = False
         #: When it looks next (`time.monotonic`).
         self._next = -math.inf
 
     def gone(self) -> None:
         """Note that the connection is lost: no answer comes."""
-        self._in_flight = False
+        self._in_flight = self._may_ask = False
 
     def mind(self, now: float, *, may_ask: bool) -> None:
         """Have all:dead trimmed, when it is time to; `may_ask`: this start is known, and does not leave."""
         if self._journal.totals.buried != self._buried:
             self._buried = self._journal.totals.buried
             self._next = min(self._next, now + SOON)
-        if may_ask and not self._in_flight and now >= self._next:
+        self._may_ask = may_ask
+        if now >= self.due_at:
             self._in_flight, self._next = True, now + RARELY
             self._main.call(self._scripts.trim(self._most, self._age), self._trimmed)
 
     @property
     def due_at(self) -> float:
-        """When `mind` wants to be called again (`time.monotonic`)."""
-        return math.inf if self._in_flight or not self._main.up else self._next
+        """When `mind` wants to be called again (`time.monotonic`); infinity when only an event can tell."""
+        return math.inf if self._in_flight or not self._may_ask else self._next
 
     def _trimmed(self, reply: Trimmed | ResponseError) -> None:
         self._in_flight = False
