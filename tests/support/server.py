@@ -56,7 +56,8 @@ def find_binary(wanted: str | None = None) -> str | None:
     return max(found, key=version_of, default=None)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port at which nobody listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -92,7 +93,7 @@ class RedisServer:
         self.appendonly = appendonly
         self.password = password
         self.options = tuple(options)
-        self.port = _free_port()
+        self.port = free_port()
         # Not pytest's tmp_path: its names are too long for a socket, which has room for 107 bytes.
         self.directory = Path(tempfile.mkdtemp(prefix="qw-redis-"))
         self.socket = str(self.directory / "redis.sock")
