@@ -18,6 +18,7 @@ from qw.client.reach import check, shown
 from qw.dispatcher import Dispatcher, Journal, Site
 from qw.keys import check_name
 from qw.manager._making import default_name
+from qw.slots import interrupts
 from qw.slots.inline import InlineSlot
 from qw.target import J, Target, TargetLike
 
@@ -148,7 +149,9 @@ def _stopping_signals(stop: Callable[[], None]) -> Iterator[None]:
     def handle(_number: int, _frame: FrameType | None) -> None:
         stop()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    interrupts.outlive(*numbers, handler=handle)
     try:
         yield
     finally:

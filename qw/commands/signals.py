@@ -16,11 +16,11 @@ import signal
 import socket
 import threading
 import time
-from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 from qw import logs
 from qw.commands.running import INTERRUPTED
+from qw.slots import interrupts
 
 if TYPE_CHECKING:
     from qw.manager import Manager
@@ -63,7 +63,7 @@ class _Listener:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             # Under nohup a closed terminal is to be outlived.
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
-                signal.signal(number, _pass)
+                interrupts.outlive(number)
         threading.Thread(target=self._listen, name="qw-signals", daemon=True).start()
 
     def started(self) -> None:
@@ -90,7 +90,3 @@ class _Listener:
         # It may have stopped by itself meanwhile; and what has gone wrong, the main thread's join raises as well.
         with contextlib.suppress(Exception):
             self._manager.stop()
-
-
-def _pass(number: int, frame: FrameType | None) -> None:
-    """Do nothing: what matters is that Python does not do its default."""

@@ -1,5 +1,5 @@
 """
-Signals that say "end": a slot outlives them, and what its target starts does not.
+Signals that say "end": a process of qw outlives them, and what its target starts does not.
 
 Ctrl-C while a process is being born comes a moment later, to a slot that can be cleared up.
 """
@@ -9,9 +9,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TypeAlias
+
+Handler: TypeAlias = "Callable[[int, FrameType | None], None]"
 
 
 @contextmanager
@@ -29,27 +32,45 @@ def postponed() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def _pass(_number: int, _frame: FrameType | None) -> None:
+    """Do nothing: what matters is that Python does not do its default."""
+
+
 def ignore() -> None:
     """Outlive SIGINT and SIGTERM: a terminal and systemd signal the whole group; the manager decides about a slot."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Not SIG_IGN: programs that the target starts would inherit that, and could not be terminated.
-    signal.signal(signal.SIGTERM, _pass)
+    outlive(signal.SIGTERM)
     # It was born with SIGINT blocked, which programs that the target starts would inherit.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
 
 
-def _pass(_number: int, _frame: FrameType | None) -> None:
-    """Do nothing."""
+def outlive(*numbers: signal.Signals, handler: Handler = _pass) -> None:
+    """
+    Have signals handled by this process, and not by what a target forks from it.
+
+    There a handler would do the work of another process, and a `multiprocessing.Pool` waits for ever for those that
+    it has terminated.
+    """
+    for number in numbers:
+        _own[number] = handler
+        signal.signal(number, handler)
 
 
+#: The handlers that were set here; another one may be there by now.
+_own: dict[signal.Signals, Handler] = {}
 #: What the thread that forks had blocked before.
 _forking = threading.local()
 
 
+def _ours() -> list[signal.Signals]:
+    return [number for number, handler in list(_own.items()) if signal.getsignal(number) is handler]
+
+
 def _before_fork() -> None:
-    """Let SIGTERM wait, if it does nothing here: one that comes to the new process before `_in_child` would be lost."""
-    if signal.getsignal(signal.SIGTERM) is _pass:
-        _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
+    """Let them wait: one that comes to the new process before `_in_child` would be lost."""
+    if ours := _ours():
+        _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, ours)
 
 
 def _after_fork() -> None:
@@ -59,9 +80,12 @@ def _after_fork() -> None:
 
 
 def _in_child() -> None:
-    """Be no slot: a `multiprocessing.Pool` that a target has made waits for those that it has terminated."""
-    if signal.getsignal(signal.SIGTERM) is _pass:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    """SIGTERM is for this one process; what else is outlived comes to the whole group, and its parent decides."""
+    if ours := _ours():
+        signal.set_wakeup_fd(-1)
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)
+    _own.clear()
     _after_fork()
 
 
