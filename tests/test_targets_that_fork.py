@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -20,16 +21,23 @@ import redis
 from qw.client import Client
 from qw.job import Job, current_job
 from qw.manager import Manager
+from qw.worker import Worker
 from tests.support.embedded import is_gone
 from tests.support.managers import jobs_in, stat
+from tests.support.running import Running
 from tests.support.targets import write_down, written
 from tests.support.wait import wait_until
 
 Method = Literal["fork", "forkserver", "spawn"]
-#: How many jobs are queued for two workers.
-JOBS: Final = 4
+#: How many jobs are queued, one for each worker.
+JOBS: Final = 2
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(120),
+    # Of Python 3.12 and newer: a target that forks beside threads has to know what it does.
+    pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning"),
+]
 
 
 @attrs.frozen
@@ -134,3 +142,35 @@ def test_whatever_gives_birth_to_the_worker(
     with Manager(run, num_workers=1, name="web", url=redis_url, grace=5.0, start_method=start_method):
         jobs = [Sum(str(tmp_path / "runs"), how) for how in HOW]
         assert client.wait_jobs(client.queue_jobs(jobs), timeout=60) == [14] * len(HOW)
+
+
+def test_in_a_worker_that_stands_alone(client: Client, plain: redis.Redis, tmp_path: Path) -> None:
+    """Who terminates a process that was forked from it does not tell the worker to end."""
+    worker = Worker(client, run, "web")
+    worker.start()
+    try:
+        for how in HOW:
+            job_id = client.queue_job(Sum(str(tmp_path / "runs"), how))
+            assert client.wait_job(job_id, timeout=30) == 14
+        worker.shutdown()
+        worker.join(10)
+    finally:
+        worker.kill()
+        worker.join()
+
+    assert worker.exitcode == 0
+    assert {key for key in jobs_in(plain) if not key.startswith("result:")} == set()
+
+
+def test_in_a_thread_of_a_manager(redis_url: str, client: Client, tmp_path: Path) -> None:
+    """Nor does it tell the manager, whose signals come over a socket that the forked process has as well."""
+    manager = Running(redis_url, "--mode=threads", f"{__name__}:run")
+    try:
+        for how in HOW:
+            job_id = client.queue_job(Sum(str(tmp_path / "runs"), how))
+            assert client.wait_job(job_id, timeout=30) == 14
+        assert not any(" stop " in line for line in manager.said)
+        manager.send(signal.SIGTERM)
+        assert manager.end() == 0
+    finally:
+        manager.close()
