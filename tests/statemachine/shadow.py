@@ -16,7 +16,7 @@ ALL: Final = "all"
 UNREAD: Final = float("inf")
 
 
-@attrs.define
+@attrs.define(repr=False)
 class Job:
     """A key `job:<id>`."""
 
@@ -31,6 +31,11 @@ class Job:
     tries: int = 0
     crashes: int = 0
     rescues: int = 0
+
+    def __repr__(self) -> str:
+        # It stands in the steps of an example that fails: only what is special about it.
+        told = [f"{a.name}={getattr(self, a.name)!r}" for a in attrs.fields(Job) if getattr(self, a.name) != a.default]
+        return f"Job({', '.join(told)})"
 
     @property
     def is_suspicious(self) -> bool:
