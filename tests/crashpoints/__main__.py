@@ -3,7 +3,7 @@ Strike a manager at every command of its life, let a healthy one finish, and loo
 
     python -m tests.crashpoints [--all | --pairs] [--mode=<mode>] [--only=<words>]
 
-Without an option: of the commands of one name the first and the last, each before it is passed on, after Redis
+Without an option: the first command of each name, before it is passed on, after Redis
 has taken it, and after the reply; once with `kill -9` of the manager, once with that connection cut. `--all`: every
 command. `--pairs`: a second point strikes the same manager, or when it was killed the one that recovers. `--only`:
 points whose name holds these words.
@@ -26,7 +26,7 @@ from tests.conftest import Mode
 from tests.crashpoints.scenario import RESCUES
 from tests.crashpoints.table import Lanes, Order, Table, faults, numbered, points, select
 
-#: Of the commands of one name, how many of the first are struck; the last is struck as well.
+#: Of the commands of one name, how many of the first are struck.
 FEW: Final = 1
 
 

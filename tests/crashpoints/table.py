@@ -46,9 +46,8 @@ def numbered(names: Iterable[str]) -> list[tuple[str, int]]:
 
 
 def select(commands: Sequence[tuple[str, int]], most: int | None) -> list[tuple[str, int]]:
-    """Return all, or of each name the first `most` and the last: the others are like them."""
-    last = dict(commands)
-    return [(name, n) for name, n in commands if most is None or n <= most or n == last[name]]
+    """Return all, or of each name the first `most`: the others are like them."""
+    return [(name, n) for name, n in commands if most is None or n <= most]
 
 
 def points(commands: Sequence[tuple[str, int]], faults: Iterable[Fault]) -> Iterator[Point]:
