@@ -242,3 +242,14 @@ class TestCoroutines:
         manager.stop(grace=0.1)
 
         assert left_in(plain) == {"all:jobs": ["endless"], "job:endless": {**gate.fields, "do": "hold"}}
+
+
+def test_targets_that_queue_jobs(plain: redis.Redis, redis_url: str, managers: Managers, gate: Gate) -> None:
+    """With a client that was used before the processes were forked: each has connections of its own."""
+    with targets.share_client(redis_url) as client:
+        client.queue_job({**gate.fields, "url": redis_url, "more": "6"})
+        managers.start(targets.queue_more, workers=2)
+        wait_until(lambda: len(gate.runs) == 2**7 - 1, 20, "all generations")
+        wait_until(lambda: not jobs_in(plain), 10, "all outcomes in Redis")
+
+    assert len(set(gate.runs)) == 2**7 - 1

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from qw.client import Client
 from qw.dispatcher import link
 from qw.errors import RedisRefused, RedisUnavailable
 from qw.manager import _manager
@@ -104,24 +103,3 @@ def test_a_password_that_changes_meanwhile(
     assert (len(fleet.said("gone")), len(fleet.said("back"))) == (1, 1)
     # An attempt of another connection, made before, may fail when the main one is let in already.
     assert len(fleet.refused()) in (1, 2)
-
-
-def test_an_older_state_of_redis(fleet: Fleet, make_server: MakeServer, gate: Gate) -> None:
-    """Restored from a backup it holds jobs that were done since: they run again, and nothing else is amiss."""
-    server = make_server()
-    with redis.Redis.from_url(server.url) as plain, Client.from_url(server.url) as client:
-        push(plain, "done", gate.fields)
-        plain.save()
-        manager = fleet.start(server.url)
-        gate.await_runs(1)
-        wait_until(lambda: not jobs_in(plain), 10, "the outcome in Redis")
-        server.kill()
-        wait_until(lambda: fleet.said("gone"))
-        server.start()
-        gate.await_runs(2)
-        client.queue_job(gate.fields, id="new")
-        gate.await_runs(3)
-        manager.stop()
-
-        assert [run.split()[0] for run in gate.runs] == ["done", "done", "new"]
-        assert left_in(plain) == {}

@@ -20,6 +20,7 @@ from typing import NoReturn
 import attrs
 import redis
 
+from qw.client import Client
 from qw.job import Job, Options, current_job
 from tests.support.wait import wait_until
 
@@ -261,3 +262,21 @@ work.register(Big, big_result)
 work.register(Fail, fail_typed)
 work.register(Short, short)
 work.register(WhoAmI, who_am_i)
+
+
+#: The client of a program, made before its worker processes are born.
+_CLIENTS: dict[str, Client] = {}
+
+
+def queue_more(job_id: str, job_data: JobData) -> None:
+    """Write down the id, then queue as many more of the kind as field `more` says, with the client of the program."""
+    write_down(job_data["file"], job_id)
+    more = int(job_data["more"])
+    share_client(job_data["url"]).queue_jobs([{**job_data, "more": str(more - 1)}] * (2 if more else 0))
+
+
+def share_client(url: str) -> Client:
+    """Return the client that `queue_more` uses: those that are forked later have it too."""
+    if url not in _CLIENTS:
+        _CLIENTS[url] = Client.from_url(url)
+    return _CLIENTS[url]
