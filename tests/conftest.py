@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     # In here, so that the text tests run even while the client does not.
     from qw.client import Client
     from tests.support.managers import Gate, Managers
+    from tests.support.outages import Fleet
 
 Mode: TypeAlias = Literal["processes", "threads"]
 
@@ -147,6 +148,16 @@ def managers(redis_url: str, mode: Mode) -> Iterator[Managers]:
     from tests.support.managers import Managers
 
     made = Managers(redis_url, mode)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def fleet(make_server: MakeServer, mode: Mode, caplog: pytest.LogCaptureFixture) -> Iterator[Fleet]:
+    """Return what starts managers, in each mode in turn; they end before their server does."""
+    from tests.support.outages import Fleet
+
+    made = Fleet(mode, caplog)
     yield made
     made.close()
 

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis
 
 from qw.client import Client
-from tests.conftest import Mode
 from tests.support.managers import Gate, jobs_in, left_in, push
 from tests.support.outages import Fleet
 from tests.support.server import MakeServer, RedisServer
 from tests.support.wait import wait_until
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def fleet(make_server: MakeServer, mode: Mode, caplog: pytest.LogCaptureFixture) -> Iterator[Fleet]:
-    """Return what starts managers, in each mode in turn; they end before their server does."""
-    made = Fleet(mode, caplog)
-    yield made
-    made.close()
 
 
 def test_an_older_state_of_redis(fleet: Fleet, make_server: MakeServer, gate: Gate) -> None:

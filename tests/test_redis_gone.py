@@ -5,14 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 import redis
 
 from qw.client import Client
 from qw.dispatcher import link, session
-from tests.conftest import Mode
 from tests.support.keyspace import snapshot
 from tests.support.managers import Gate, jobs_in, left_in, push, stat
 from tests.support.outages import SOON, Fleet, share_of_cpu
@@ -20,14 +18,6 @@ from tests.support.server import MakeServer, RedisServer
 from tests.support.wait import wait_until
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def fleet(make_server: MakeServer, mode: Mode, caplog: pytest.LogCaptureFixture) -> Iterator[Fleet]:
-    """Return what starts managers, in each mode in turn; they end before their server does."""
-    made = Fleet(mode, caplog)
-    yield made
-    made.close()
 
 
 @pytest.fixture

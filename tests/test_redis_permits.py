@@ -10,7 +10,6 @@ import redis
 from qw.dispatcher import link
 from qw.errors import RedisRefused, RedisUnavailable
 from qw.manager import _manager
-from tests.conftest import Mode
 from tests.support.managers import Gate, jobs_in, left_in, push
 from tests.support.outages import SOON, Fleet
 from tests.support.server import MakeServer, RedisServer
@@ -20,14 +19,6 @@ pytestmark = pytest.mark.slow
 
 #: Commands that a manager can do without.
 OPTIONAL = ("-client", "-publish", "-info", "-config", "-subscribe")
-
-
-@pytest.fixture
-def fleet(make_server: MakeServer, mode: Mode, caplog: pytest.LogCaptureFixture) -> Iterator[Fleet]:
-    """Return what starts managers, in each mode in turn; they end before their server does."""
-    made = Fleet(mode, caplog)
-    yield made
-    made.close()
 
 
 @pytest.fixture
