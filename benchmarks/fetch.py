@@ -7,7 +7,7 @@ from functools import partial
 from typing import cast
 
 from benchmarks.jobs import Thumbnail, mappings, run_mapping, run_typed, typed
-from benchmarks.measure import Comparison, Contender, Measured, Stopwatch
+from benchmarks.measure import Comparison, Contender, Measured, Stopwatch, rates
 from benchmarks.plain import PlainClient
 from benchmarks.setting import BATCHED, MANAGER, WORKER, Benchmark, Setting
 from qw.client import Client
@@ -43,7 +43,7 @@ def _measured(setting: Setting, fill: Callable[[int], None], act: Callable[[int]
     with Stopwatch(setting.server.cpu) as watch:
         act(work)
     setting.server.expect_no_jobs()
-    return Measured({"fetch and finish": watch.lap})
+    return rates("jobs", work, {"fetch and finish": watch.lap})
 
 
 def _fill(client: Client, work: int) -> None:

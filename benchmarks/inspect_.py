@@ -9,7 +9,7 @@ from typing import TypeAlias
 import attrs
 import redis
 
-from benchmarks.measure import Comparison, Contender, Measured, Stopwatch
+from benchmarks.measure import Comparison, Contender, Measured, Stopwatch, rates
 from benchmarks.plain import PlainClient
 from benchmarks.setting import Benchmark, Setting
 
@@ -66,7 +66,7 @@ def _measured(setting: Setting, scene: Scene, look: Look, looks: int) -> Measure
         seen = [sum(1 for _ in look()) for _ in range(looks)]
     if set(seen) != {scene.ids}:
         raise RuntimeError(f"{scene.title}: {set(seen)} ids were seen where {scene.ids} are")
-    return Measured({scene.title: watch.lap})
+    return rates("looks", looks, {scene.title: watch.lap})
 
 
 def _make_fleet(client: redis.Redis) -> None:

@@ -20,6 +20,10 @@ import attrs
 WARM_UP = 10
 
 
+class NotMeasured(Exception):
+    """A contender cannot be measured here, and why: it is named in the table all the same."""
+
+
 @attrs.frozen
 class Lap:
     """How long something took, and what Redis spent on it; both in seconds."""
@@ -51,15 +55,24 @@ class Stopwatch:
 
 @attrs.frozen
 class Measured:
-    """One measurement: what it timed, by name (of each a table is made), and what is worth saying of it."""
+    """One measurement: its figures by table and column, and what is worth saying of it."""
 
-    laps: Mapping[str, Lap]
+    figures: Mapping[str, Mapping[str, float]]
     note: str = ""
+
+
+def rates(unit: str, work: int, laps: Mapping[str, Lap], note: str = "") -> Measured:
+    """Return what laps say of so much work: a table for each, with its rate and what Redis spent."""
+    figures = {
+        title: {f"{unit}/s": work / lap.seconds, "Redis CPU, µs each": lap.redis / work * 1e6}
+        for title, lap in laps.items()
+    }
+    return Measured(figures, note)
 
 
 @attrs.frozen
 class Contender:
-    """One of those that are compared: `run` does the work so many times, checks that, and says how long it took."""
+    """One of those that are compared: `run` does the work so many times, checks that, and says what it measured."""
 
     name: str
     work: int
@@ -92,47 +105,71 @@ class Spread:
 
 @attrs.frozen
 class Row:
-    """What one contender showed: a figure for each round."""
+    """What one contender showed: of each column a figure for each round; none when it could not be measured."""
 
     name: str
     work: int
-    #: Units of work a second.
-    rates: Sequence[float]
-    #: How often that is the first contender's rate of the same round.
+    figures: Mapping[str, Sequence[float]]
+    #: How often the first column's figure is the first contender's of the same round.
     ratios: Sequence[float]
-    #: Microseconds of Redis's CPU for a unit of work.
-    redis: Sequence[float]
     note: str
 
 
 @attrs.frozen
 class Table:
-    """One comparison of one thing that was timed."""
+    """One comparison of one thing that was measured."""
 
     title: str
     unit: str
+    columns: Sequence[str]
     rows: Sequence[Row]
 
 
 def measure(comparison: Comparison, rounds: int, done: Callable[[], None]) -> list[Table]:
-    """Let the contenders take turns, so many times, and return a table for each thing they timed; `done` counts."""
+    """Let the contenders take turns, so many times, and return a table for each thing they measured; `done` counts."""
+    absent: dict[str, str] = {}
+    taken: dict[str, list[Measured]] = {contender.name: [] for contender in comparison.contenders}
+
+    def take(contender: Contender, work: int) -> Measured | None:
+        if contender.name in absent:
+            return None
+        try:
+            return contender.run(work)
+        except NotMeasured as error:
+            absent[contender.name] = str(error)
+            return None
+
     for contender in comparison.contenders if comparison.warm_up else ():
-        contender.run(max(1, contender.work // WARM_UP))
-    taken: list[list[Measured]] = []
+        take(contender, max(1, contender.work // WARM_UP))
     for _ in range(rounds):
-        taken.append([])
         for contender in comparison.contenders:
-            taken[-1].append(contender.run(contender.work))
+            measured = take(contender, contender.work)
+            taken[contender.name] += [measured] if measured else []
             done()
-    return [_table(title, comparison, taken) for title in taken[0][0].laps]
+    titles = dict.fromkeys(title for of in taken.values() for measured in of for title in measured.figures)
+    return [_table(title, comparison, taken, absent) for title in titles]
 
 
-def _table(title: str, comparison: Comparison, taken: Sequence[Sequence[Measured]]) -> Table:
+def _table(
+    title: str, comparison: Comparison, taken: Mapping[str, Sequence[Measured]], absent: Mapping[str, str]
+) -> Table:
     rows: list[Row] = []
-    for contender, measured in zip(comparison.contenders, zip(*taken, strict=True), strict=True):
-        laps = [one.laps[title] for one in measured]
-        rates = [contender.work / lap.seconds for lap in laps]
-        ratios = [rate / first for rate, first in zip(rates, rows[0].rates if rows else rates, strict=True)]
-        spent = [lap.redis / contender.work * 1e6 for lap in laps]
-        rows.append(Row(contender.name, contender.work, rates, ratios, spent, measured[-1].note))
-    return Table(title, comparison.unit, rows)
+    columns: dict[str, None] = {}
+    for contender in comparison.contenders:
+        # One that fell out after some rounds has no figures: they would be compared with other rounds.
+        of = [] if contender.name in absent else [one.figures.get(title, {}) for one in taken[contender.name]]
+        names = dict.fromkeys(name for figures in of for name in figures)
+        columns |= names
+        figures = {name: [one[name] for one in of] for name in names}
+        note = absent.get(contender.name) or next((one.note for one in reversed(taken[contender.name])), "")
+        rows.append(Row(contender.name, contender.work, figures, [], note))
+    key = next(iter(columns), "")
+    first = rows[0].figures.get(key, ())
+    rows = [attrs.evolve(row, ratios=_ratios(row.figures.get(key, ()), first)) for row in rows]
+    return Table(title, comparison.unit, list(columns), rows)
+
+
+def _ratios(figures: Sequence[float], first: Sequence[float]) -> list[float]:
+    if len(figures) != len(first) or not all(first):
+        return []
+    return [figure / base for figure, base in zip(figures, first, strict=True)]

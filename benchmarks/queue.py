@@ -10,7 +10,7 @@ from uuid import uuid4
 import redis
 
 from benchmarks.jobs import mappings, typed
-from benchmarks.measure import Comparison, Contender, Measured, Stopwatch
+from benchmarks.measure import Comparison, Contender, Measured, Stopwatch, rates
 from benchmarks.plain import PlainClient, hmset
 from benchmarks.setting import BATCHED, Benchmark, Setting
 from qw.client import Client
@@ -45,7 +45,7 @@ def _measured(setting: Setting, act: Callable[[int], None], queues: bool, work: 
     with Stopwatch(setting.server.cpu) as watch:
         act(work)
     setting.server.expect_keys(work + 1 if queues else 1)  # a hash for each job, and the list
-    return Measured({"queue": watch.lap})
+    return rates("jobs", work, {"queue": watch.lap})
 
 
 def _plainly(client: PlainClient, work: int) -> None:

@@ -8,24 +8,52 @@ from pathlib import Path
 
 import attrs
 
-from benchmarks.measure import Spread, Table
+from benchmarks.measure import Row, Spread, Table
+
+#: What stands where there is no figure.
+NONE = "–"
 
 
 def markdown(table: Table) -> str:
     """Return a table: medians, in brackets the lowest and the highest round."""
-    head = f"| {table.title} | {table.unit} a round | {table.unit}/s | × the first, same round | Redis CPU, µs each |"
-    lines = [head, "| --- | --: | --: | --: | --: |"]
+    key, *others = table.columns
+    heads = [table.title, f"{table.unit} a round", key, "× the first, same round", *others]
+    lines = [_line(heads), _line(["---", *["--:"] * (len(heads) - 1)])]
     for row in table.rows:
-        rate, ratio, spent = Spread.of(row.rates), Spread.of(row.ratios), Spread.of(row.redis)
-        lines.append(
-            f"| {row.name} | {row.work:,} | {_figures(rate, ',.0f')} | {_figures(ratio, '.2f')} | {spent.median:,.1f} |"
-        )
+        cells = [_spread(row, key), _figures(row.ratios, spread=True), *(_spread(row, name) for name in others)]
+        lines.append(_line([row.name, f"{row.work:,}", *cells]))
     notes = [f"\n{row.name}: {row.note}" for row in table.rows if row.note]
     return "\n".join(lines + notes)
 
 
-def _figures(spread: Spread, form: str) -> str:
-    return f"{spread.median:{form}} ({spread.lowest:{form}} – {spread.highest:{form}})"
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _spread(row: Row, column: str) -> str:
+    return _figures(row.figures.get(column, ()), spread="Redis CPU" not in column)
+
+
+def _figures(figures: Sequence[float], *, spread: bool) -> str:
+    if not figures:
+        return NONE
+    of = Spread.of(figures)
+    form = number(of.median)
+    between = f" ({_like(form, of.lowest)} – {_like(form, of.highest)})" if spread and len(figures) > 1 else ""
+    return form + between
+
+
+def number(figure: float) -> str:
+    """Return a figure with three digits or more, and none that says nothing."""
+    for limit, form in ((100, ",.0f"), (9.995, ".1f"), (0.0995, ".2f")):
+        if abs(figure) >= limit:
+            return f"{figure:{form}}"
+    return f"{figure:.3f}" if figure else "0"
+
+
+def _like(text: str, figure: float) -> str:
+    """Return a figure with as many decimals as another one has."""
+    return f"{figure:,.{len(text.partition('.')[2])}f}"
 
 
 def save(path: Path, environment: Mapping[str, Mapping[str, str]], tables: Mapping[str, Sequence[Table]]) -> None:

@@ -17,7 +17,7 @@ import attrs
 
 from benchmarks import jobs
 from benchmarks.managing import managing
-from benchmarks.measure import Comparison, Contender, Measured, Stopwatch
+from benchmarks.measure import Comparison, Contender, Measured, Stopwatch, rates
 from benchmarks.plain import PlainClient, working
 from benchmarks.setting import BATCHED, MANAGER, Benchmark, Setting
 from benchmarks.waiting import wait_until
@@ -92,7 +92,8 @@ def _measured(setting: Setting, side: Side, work: int) -> Measured:
                 bare.rename(HELD, "all:jobs")
                 # One more key may come: all:stats. A job that is not done is two, its hash and the list it is in.
                 wait_until(lambda: server.keys() <= idle + 1, f"{work:,} jobs to be run", 60 + work / SLOWEST)
-    return Measured({"queue and run": queueing.lap + running.lap, "run alone": running.lap}, "; ".join(notes))
+    laps = {"queue and run": queueing.lap + running.lap, "run alone": running.lap}
+    return rates("jobs", work, laps, "; ".join(notes))
 
 
 BENCHMARK = Benchmark(

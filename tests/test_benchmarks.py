@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import BENCHMARKS, ROUNDS
-from benchmarks.measure import Comparison, Contender, Lap, Measured, Table, measure
+from benchmarks.measure import Comparison, Contender, Lap, Measured, NotMeasured, Table, measure, rates
 from benchmarks.report import markdown
 from tests.support.programs import ROOT, run_python
 
@@ -22,7 +22,7 @@ def contender(name: str, seconds: list[float], turns: list[str]) -> Contender:
 
     def run(work: int) -> Measured:
         turns.append(f"{name} {work}")
-        return Measured({"act": Lap(next(left), 0.5)}, note=f"{name} was here" if name == "b" else "")
+        return rates("jobs", work, {"act": Lap(next(left), 0.5)}, f"{name} was here" if name == "b" else "")
 
     return Contender(name, 100, run)
 
@@ -49,17 +49,29 @@ def test_ratios_are_of_the_same_round() -> None:
     """What slows one round down does not change how contenders compare."""
     a, b = measured([]).rows
 
-    assert (a.rates, b.rates) == ([100.0, 10.0, 100.0], [200.0, 20.0, 200.0])
+    assert (a.figures["jobs/s"], b.figures["jobs/s"]) == ([100.0, 10.0, 100.0], [200.0, 20.0, 200.0])
     assert (a.ratios, b.ratios) == ([1.0, 1.0, 1.0], [2.0, 2.0, 2.0])
-    assert b.redis == [5000.0] * 3  # half a second for 100 jobs, in microseconds
+    assert b.figures["Redis CPU, µs each"] == [5000.0] * 3  # half a second for 100 jobs, in microseconds
 
 
 def test_a_table_shows_medians_and_spread() -> None:
     """A figure comes with its lowest and its highest round, and notes stand below."""
     text = markdown(measured([]))
 
-    assert "| b | 100 | 200 (20 – 200) | 2.00 (2.00 – 2.00) | 5,000.0 |" in text
+    assert "| b | 100 | 200 (20 – 200) | 2.00 (2.00 – 2.00) | 5,000 |" in text
     assert text.endswith("\n\nb: b was here")
+
+
+def test_who_cannot_be_measured_is_named() -> None:
+    """A contender that is not there is in the table, without figures and with the reason; the others go on."""
+
+    def run(_work: int) -> Measured:
+        raise NotMeasured("cannot be installed")
+
+    contenders = [contender("a", [1.0], []), Contender("z", 100, run)]
+    (table,) = measure(Comparison("jobs", contenders), 1, lambda: None)
+
+    assert markdown(table).endswith("| z | 100 | – | – | – |\n\nz: cannot be installed")
 
 
 @pytest.mark.slow
@@ -74,10 +86,12 @@ def test_a_benchmark_runs(name: str, redis_binary: str, tmp_path: Path) -> None:
     assert re.findall(r"^\w.*", before, re.MULTILINE) == ["Machine", "Versions", "Knobs", f"Knobs of {name}"]
     assert "redis-py" in before
     assert table
-    assert "– " in figures
+    assert re.search(r"\| [\d,.]+ \|", figures)
     saved = json.loads(file.read_text("utf-8"))
     assert saved["environment"]["Machine"]["cpu"] in before
-    assert all(len(row["rates"]) == 1 for table in saved["benchmarks"][name] for row in table["rows"])
+    assert all(
+        len(of) == 1 for table in saved["benchmarks"][name] for row in table["rows"] for of in row["figures"].values()
+    )
 
 
 def test_list_names_them_all() -> None:
