@@ -2,7 +2,8 @@
 Measure what qw costs and gains, beside the plain design of qw 0.1.1.
 
 Usage:
-  benchmarks [--quick] [--jobs=<n>] [--runs=<n>] [--json=<file>] [<name>...]
+  benchmarks [--quick] [--jobs=<n>] [--runs=<n>] [--json=<file>] [--plot=<file>]
+             [--latency-ms=<n>] [<name>...]
   benchmarks --list
   benchmarks --help
 
@@ -13,6 +14,8 @@ Options:
   --jobs=<n>      Set how many jobs the slowest contenders have in a round, defaults to 4000 (quick: 1000)
   --runs=<n>      Set how often the contenders take turns, defaults to 5 (quick: 3)
   --json=<file>   Set where the figures of each round go, defaults to a new file in benchmarks/results/
+  --plot=<file>   Draw what was measured, as PNG or SVG by the file's name; needs matplotlib (the extra `bench`)
+  --latency-ms=<n>  Set how much longer a round trip to Redis takes, for all contenders [default: 0]
 
 Run it as `python -m benchmarks`. <name> is a benchmark; all of them are run when it is left out. They have a Redis
 server of their own, and touch no other.
@@ -28,8 +31,24 @@ from pathlib import Path
 
 from docopt import docopt
 
-from benchmarks import environment, fetch, inspect_, queue, run
+from benchmarks import (
+    cpu,
+    environment,
+    fair,
+    fetch,
+    idle,
+    inspect_,
+    io,
+    latency,
+    limit,
+    payload,
+    queue,
+    run,
+    scale,
+    start,
+)
 from benchmarks.measure import Comparison, Table, measure
+from benchmarks.plot import draw
 from benchmarks.report import markdown, save
 from benchmarks.server import Server
 from benchmarks.setting import BATCHED, Benchmark, Setting
@@ -37,11 +56,15 @@ from qw.commands.progress import Progress
 from qw.errors import QwError, UsageError
 from qw.logs import safe
 
-BENCHMARKS = {each.BENCHMARK.name: each.BENCHMARK for each in (queue, fetch, inspect_, run)}
+MODULES = (queue, fetch, inspect_, run, io, cpu, latency, idle, scale, payload, fair, limit, start)
+BENCHMARKS = {each.BENCHMARK.name: each.BENCHMARK for each in MODULES}
 
 #: Jobs and rounds; the second pair is for `--quick`.
 JOBS = (4000, 1000)
 ROUNDS = (5, 3)
+
+#: Milliseconds: more is no network.
+MOST_LATENCY = 10_000
 
 RESULTS = Path(__file__).with_name("results")
 
@@ -70,8 +93,11 @@ def _act(arguments: Mapping[str, object]) -> None:
     quick = bool(arguments["--quick"])
     jobs, rounds = _whole(arguments, "--jobs", JOBS[quick]), _whole(arguments, "--runs", ROUNDS[quick])
     chosen = _chosen(arguments["<name>"])
-    with Server() as server:
-        _run(Setting(server, jobs, rounds), chosen, Path(str(arguments["--json"] or _new_file())))
+    path, plot = Path(str(arguments["--json"] or _new_file())), arguments["--plot"]
+    with Server(_milliseconds(arguments)) as server:
+        tables = _run(Setting(server, jobs, rounds, quick), chosen, path)
+    if plot:
+        draw(tables, Path(str(plot)))
 
 
 def _whole(arguments: Mapping[str, object], name: str, default: int) -> int:
@@ -79,6 +105,17 @@ def _whole(arguments: Mapping[str, object], name: str, default: int) -> int:
     if not text.isdecimal() or not int(text):
         raise UsageError(f"{name}={safe(text)}: use a whole number, 1 or more")
     return int(text)
+
+
+def _milliseconds(arguments: Mapping[str, object]) -> float:
+    text = str(arguments["--latency-ms"])
+    try:
+        latency = float(text)
+    except ValueError:
+        latency = -1.0
+    if not 0 <= latency <= MOST_LATENCY:
+        raise UsageError(f"--latency-ms={safe(text)}: use a number of milliseconds, from 0 to {MOST_LATENCY:,}")
+    return latency
 
 
 def _chosen(names: object) -> list[Benchmark]:
@@ -93,7 +130,7 @@ def _new_file() -> Path:
     return RESULTS / time.strftime("%Y-%m-%dT%H-%M-%SZ.json", time.gmtime())
 
 
-def _run(setting: Setting, chosen: Sequence[Benchmark], path: Path) -> None:
+def _run(setting: Setting, chosen: Sequence[Benchmark], path: Path) -> dict[str, list[Table]]:
     about = {
         "Machine": environment.machine(),
         "Versions": environment.versions(setting.server.version),
@@ -105,9 +142,10 @@ def _run(setting: Setting, chosen: Sequence[Benchmark], path: Path) -> None:
     for benchmark in chosen:
         tables[benchmark.name] = []
         for comparison in benchmark.comparisons(setting):
-            tables[benchmark.name] += _measured(benchmark, comparison, setting.rounds)
+            tables[benchmark.name] += _measured(benchmark, comparison, min(setting.rounds, comparison.most_rounds))
     save(path, about, tables)
     print(f"The figures of each round: {path}")
+    return tables
 
 
 def _knobs(setting: Setting) -> dict[str, str]:
@@ -115,7 +153,7 @@ def _knobs(setting: Setting) -> dict[str, str]:
         "jobs": f"{setting.jobs:,} a round for those who do one at a time, {BATCHED} times as many for the others",
         "rounds": f"{setting.rounds}, in each of which the contenders take turns, and one of a tenth to warm up",
         "job": "three short fields, of which qw decodes one from JSON; its target does nothing",
-        "Redis": "on this machine, over TCP (loopback), nothing written to disk",
+        "Redis": f"on this machine, over TCP (loopback{setting.server.distance}), nothing written to disk",
         "connections": "as redis-py makes them, without TLS; the plain design has replies decoded by redis-py",
         "kept on": "typed encoding and decoding (but for rows of mappings), one acknowledged finish for each job",
     }

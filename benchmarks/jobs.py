@@ -1,4 +1,4 @@
-"""The job that every benchmark queues, three short fields that nobody works on, and the targets that take it."""
+"""The jobs that benchmarks queue, of three short fields each, and the targets that take them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import attrs
 
+from benchmarks import work
 from qw.job import Job
 
 
@@ -34,3 +35,47 @@ def run_typed(job: Thumbnail) -> None:
 
 def run_mapping(job_id: str, job_data: dict[str, str]) -> None:
     """Do nothing with the fields of a job."""
+
+
+@attrs.frozen
+class Numbered(Job[None]):
+    """A job that writes down when it ran, under its number."""
+
+    path: str
+    number: int
+    style: str = "plain"
+
+
+def numbered(count: int, style: str = "plain") -> Iterator[Numbered]:
+    """Yield jobs that are numbered from 0."""
+    return (Numbered(f"/images/{number}.png", number, style) for number in range(count))
+
+
+def do_nothing(job: Numbered) -> None:
+    """Write down that it ran."""
+    work.nothing(job.number)
+
+
+def do_wait(job: Numbered) -> None:
+    """Wait for 10 ms."""
+    work.wait(job.number)
+
+
+async def do_wait_async(job: Numbered) -> None:
+    """Wait for 10 ms, as a task."""
+    await work.wait_async(job.number)
+
+
+def do_spin(job: Numbered) -> None:
+    """Compute for 10 ms."""
+    work.spin(job.number)
+
+
+def do_as_told(job: Numbered) -> None:
+    """Wait for as many seconds as `style` says."""
+    work.wait(job.number, float(job.style))
+
+
+def run_numbered_mapping(_job_id: str, job_data: dict[str, str]) -> None:
+    """Write down that it ran, as a target without types does."""
+    work.nothing(int(job_data["number"]))

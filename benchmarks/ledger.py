@@ -69,6 +69,10 @@ class Ledger:
         """Return how many jobs have ended."""
         return self.path.stat().st_size // _RECORD.size
 
+    def clear(self) -> None:
+        """Forget all records."""
+        os.truncate(self.path, 0)
+
     def marks(self) -> Sequence[Mark]:
         """Return all records, in the order in which the jobs ended."""
         data = self.path.read_bytes()

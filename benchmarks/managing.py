@@ -7,10 +7,11 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import attrs
 import redis
 
 from benchmarks.setting import MANAGER
@@ -22,24 +23,40 @@ ROOT = Path(__file__).resolve().parents[1]
 BRIEFLY = 60.0
 
 
+@attrs.frozen
+class Managed:
+    """Workers that run: their processes without those that these have started, and afterwards what is to be said."""
+
+    pids: Sequence[int]
+    notes: list[str]
+
+
 @contextmanager
-def managing(url: str, workers: int, target: str, *options: str) -> Iterator[list[str]]:
+def managing(
+    url: str,
+    workers: int,
+    target: str,
+    *options: str,
+    name: str = MANAGER,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Managed]:
     """
-    Have a manager wait for jobs; yield a list in which afterwards stands what is worth saying of it.
+    Have a manager wait for jobs, with these variables beside those of this process.
 
     Its log goes to a file. Raises `RuntimeError` with the log's last line when it does not start or ends badly.
     """
     notes: list[str] = []
+    variables = {**os.environ, "QW_URL": url, **(environment or {})}
     with tempfile.NamedTemporaryFile(prefix="qw-bench-log-") as log, redis.Redis.from_url(url) as client:
-        command = [sys.executable, "-m", "qw.manager", f"--name={MANAGER}", f"--workers={workers}", *options, target]
-        with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "QW_URL": url}, stderr=log) as process:
+        command = [sys.executable, "-m", "qw.manager", f"--name={name}", f"--workers={workers}", *options, target]
+        with subprocess.Popen(command, cwd=ROOT, env=variables, stderr=log) as process:
             try:
                 wait_until(
-                    lambda: client.scard(f"{MANAGER}:workers") == workers or process.poll() is not None,
+                    lambda: client.scard(f"{name}:workers") == workers or process.poll() is not None,
                     "qw-manager to start",
                     BRIEFLY,
                 )
-                yield notes
+                yield Managed([process.pid], notes)
                 process.terminate()
                 process.wait(BRIEFLY)
             finally:

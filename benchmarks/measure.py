@@ -87,6 +87,8 @@ class Comparison:
     contenders: Sequence[Contender]
     #: Not for those whose processes are new in each round: theirs would be gone before the first.
     warm_up: bool = True
+    #: For what takes long, or is the same each time.
+    most_rounds: int = 1000
 
 
 @attrs.frozen

@@ -15,7 +15,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from uuid import uuid4
@@ -23,7 +23,11 @@ from uuid import uuid4
 import redis
 
 from benchmarks.jobs import run_mapping
+from benchmarks.managing import Managed
 from benchmarks.waiting import wait_until
+
+#: A target as qw 0.1.1 knows them.
+Target = Callable[[str, dict[str, str]], None]
 
 #: Seconds that a worker blocks for a job; below the 5 s after which redis-py 8 takes Redis for lost.
 BLOCK = 2
@@ -88,8 +92,9 @@ class PlainClient:
                     yield worker, str(job_id)
 
 
-def work(url: str, manager: str) -> None:
+def work(url: str, manager: str, target: Target, environment: Mapping[str, str]) -> None:
     """Be a worker: fetch, run, finish, without end."""
+    os.environ.update(environment)
     # Ctrl-C reaches all processes of a terminal; who has started this one ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     client, worker = PlainClient(url), f"{manager}.{os.getpid()}"
@@ -97,21 +102,30 @@ def work(url: str, manager: str) -> None:
     while True:
         job = client.fetch(manager, worker)
         if job is not None:
-            run_mapping(*job)
+            target(*job)
             client.finish(job[0], worker)
 
 
 @contextmanager
-def working(url: str, manager: str, workers: int) -> Iterator[list[str]]:
-    """Have so many worker processes wait for jobs; yield what is worth saying of them afterwards: nothing."""
+def working(
+    url: str,
+    manager: str,
+    workers: int,
+    target: Target = run_mapping,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Managed]:
+    """Have so many worker processes wait for jobs, with these variables; there is nothing to say of them afterwards."""
     context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=work, args=(url, manager), daemon=True) for _ in range(workers)]
+    processes = [
+        context.Process(target=work, args=(url, manager, target, environment or {}), daemon=True)
+        for _ in range(workers)
+    ]
     with redis.Redis.from_url(url) as client:
         try:
             for process in processes:
                 process.start()
             wait_until(lambda: client.scard(f"{manager}:workers") == workers, f"{workers} workers of the plain design")
-            yield []
+            yield Managed([process.pid or 0 for process in processes], [])
         finally:
             for process in processes:
                 process.kill()

@@ -15,8 +15,8 @@ from functools import partial
 
 import attrs
 
-from benchmarks import jobs
-from benchmarks.managing import managing
+from benchmarks import jobs, processes
+from benchmarks.managing import Managed, managing
 from benchmarks.measure import Comparison, Contender, Measured, Stopwatch, rates
 from benchmarks.plain import PlainClient, working
 from benchmarks.setting import BATCHED, MANAGER, Benchmark, Setting
@@ -37,32 +37,36 @@ MAPPING = f"{jobs.__name__}:{jobs.run_mapping.__name__}"
 
 @attrs.frozen
 class Side:
-    """How jobs are queued, and who runs them: workers that yield what is worth saying of them afterwards."""
+    """How jobs are queued, and who runs them: workers."""
 
     queue: Callable[[int], None]
-    workers: Callable[[], AbstractContextManager[list[str]]]
+    workers: Callable[[], AbstractContextManager[Managed]]
 
 
 def comparisons(setting: Setting) -> Iterator[Comparison]:
     """Yield one comparison: the plain design's worker processes, and managers of qw's."""
-    url, client, many = setting.server.url, setting.server.client(), setting.jobs * BATCHED
-
-    def ours(name: str, queue: Callable[[Client, int], None], *arguments: str) -> Contender:
-        side = Side(partial(queue, client), lambda: managing(url, WORKERS, *arguments))
-        return Contender(f"qw, {WORKERS} {name}", many, partial(_measured, setting, side))
-
+    url = setting.server.url
     theirs = Side(partial(_queue_plainly, PlainClient(url)), lambda: working(url, MANAGER, WORKERS))
-    yield Comparison(
-        "jobs",
-        [
-            Contender(f"plain design, {WORKERS} processes", setting.jobs, partial(_measured, setting, theirs)),
-            ours("processes, typed", _queue_typed, "--level=warn", TYPED),
-            ours("processes, mappings", _queue_mappings, "--level=warn", MAPPING),
-            ours("processes, typed, a log line a job", _queue_typed, "--level=info", TYPED),
-            ours("threads, typed", _queue_typed, "--level=warn", "--mode=threads", TYPED),
-        ],
-        warm_up=False,
-    )
+    plain = Contender(f"plain design, {WORKERS} processes", setting.jobs, partial(_measured, setting, theirs))
+    logging = _contender(setting, "processes, typed, a log line a job", _queue_typed, "--level=info", TYPED)
+    yield Comparison("jobs", [plain, *ours(setting), logging], warm_up=False)
+
+
+def ours(setting: Setting) -> list[Contender]:
+    """Return managers in both modes, with typed jobs and with mappings."""
+    quietly, threads = "--level=warn", "--mode=threads"
+    return [
+        _contender(setting, "processes, typed", _queue_typed, quietly, TYPED),
+        _contender(setting, "processes, mappings", _queue_mappings, quietly, MAPPING),
+        _contender(setting, "threads, typed", _queue_typed, quietly, threads, TYPED),
+        _contender(setting, "threads, mappings", _queue_mappings, quietly, threads, MAPPING),
+    ]
+
+
+def _contender(setting: Setting, name: str, queue: Callable[[Client, int], None], *arguments: str) -> Contender:
+    url, client, many = setting.server.url, setting.server.client(), setting.jobs * BATCHED
+    side = Side(partial(queue, client), lambda: managing(url, WORKERS, *arguments))
+    return Contender(f"qw, {WORKERS} {name}", many, partial(_measured, setting, side))
 
 
 def _queue_plainly(client: PlainClient, work: int) -> None:
@@ -85,15 +89,19 @@ def _measured(setting: Setting, side: Side, work: int) -> Measured:
         side.queue(work)
     with server.redis() as bare:
         bare.rename("all:jobs", HELD)
-        with side.workers() as notes:
+        with side.workers() as workers:
             # With nothing to do: the hashes, the held list, and what says that the workers are there.
             idle = server.keys() - work - 1
+            used = sum(map(processes.cpu, workers.pids))
             with Stopwatch(server.cpu) as running:
                 bare.rename(HELD, "all:jobs")
                 # One more key may come: all:stats. A job that is not done is two, its hash and the list it is in.
                 wait_until(lambda: server.keys() <= idle + 1, f"{work:,} jobs to be run", 60 + work / SLOWEST)
+            used = sum(map(processes.cpu, workers.pids)) - used
     laps = {"queue and run": queueing.lap + running.lap, "run alone": running.lap}
-    return rates("jobs", work, laps, "; ".join(notes))
+    measured = rates("jobs", work, laps, "; ".join(workers.notes))
+    cpu = {"worker CPU, µs each": used / work * 1e6}
+    return attrs.evolve(measured, figures={**measured.figures, "run alone": {**measured.figures["run alone"], **cpu}})
 
 
 BENCHMARK = Benchmark(

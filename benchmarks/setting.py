@@ -25,6 +25,8 @@ class Setting:
     #: Jobs that the slowest contenders run in a round.
     jobs: int
     rounds: int
+    #: Whether to be done soon.
+    quick: bool = False
 
 
 @attrs.frozen

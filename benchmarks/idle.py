@@ -1,0 +1,75 @@
+"""What it costs to wait: requests to Redis, CPU, and memory, while there is nothing to do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+
+from benchmarks import jobs, processes
+from benchmarks.managing import Managed, managing
+from benchmarks.measure import Comparison, Contender, Measured
+from benchmarks.plain import working
+from benchmarks.setting import MANAGER, Benchmark, Setting
+
+WORKERS = 2
+#: Seconds for which they are watched: twice as long as each of qw's waits lasts; fewer where --jobs says few.
+WATCHED, SHARE = 10, 200
+#: Seconds before that: what the start has left over is done.
+SETTLED = 1.0
+
+
+def comparisons(setting: Setting) -> Iterator[Comparison]:
+    """Yield one comparison: the plain design, then qw in both modes; once, since what is counted does not vary."""
+    url, target = setting.server.url, f"{jobs.__name__}:{jobs.do_nothing.__name__}"
+    watched = max(1, min(WATCHED, setting.jobs // SHARE))
+
+    def ours(mode: str) -> Callable[[], AbstractContextManager[Managed]]:
+        return lambda: managing(url, WORKERS, target, f"--mode={mode}", "--level=warn")
+
+    def theirs() -> AbstractContextManager[Managed]:
+        return working(url, MANAGER, WORKERS)
+
+    yield Comparison(
+        "seconds",
+        [
+            Contender("plain design, 2 processes", watched, partial(_measured, setting, theirs)),
+            Contender("qw, 2 processes", watched, partial(_measured, setting, ours("processes"))),
+            Contender("qw, 2 threads", watched, partial(_measured, setting, ours("threads"))),
+        ],
+        warm_up=False,
+        most_rounds=1,
+    )
+
+
+def _measured(setting: Setting, workers: Callable[[], AbstractContextManager[Managed]], watched: int) -> Measured:
+    setting.server.flush()
+    with workers() as managed:
+        return _watch(setting, managed.pids, watched)
+
+
+def _watch(setting: Setting, pids: Sequence[int], seconds: int) -> Measured:
+    time.sleep(SETTLED)
+    with setting.server.listening() as heard:
+        used, began = sum(map(processes.cpu, pids)), time.monotonic()
+        time.sleep(seconds)
+        requests, past = heard(), time.monotonic() - began
+        used = sum(map(processes.cpu, pids)) - used
+    figures = {
+        "requests/s": requests / past,
+        "memory, MB (PSS)": sum(map(processes.memory, pids)),
+        "CPU, %": 100 * used / past,
+    }
+    return Measured({"idle": figures})
+
+
+BENCHMARK = Benchmark(
+    "idle",
+    "wait for jobs that do not come: requests, memory, CPU",
+    {
+        "requests": "what the workers' connections send to Redis; what a script does within Redis is no request",
+        "memory": "of the manager and all its processes, what they share counted once (PSS): all of Python included",
+    },
+    comparisons,
+)
