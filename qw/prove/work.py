@@ -20,6 +20,9 @@ TIMEOUT = 0.25
 #: Seconds that it would take.
 _TOO_LONG = 3.0
 
+#: Seconds that a result is kept: a trial of hours is judged at its end.
+_DAY = 86_400.0
+
 
 @attrs.frozen
 class Work(Job[int]):
@@ -27,7 +30,7 @@ class Work(Job[int]):
 
     do: str
     ms: int
-    options = Options(name="qw.prove.Work", retries=3, backoff=0.05, backoff_cap=0.5)
+    options = Options(name="qw.prove.Work", retries=3, backoff=0.05, backoff_cap=0.5, result_ttl=_DAY)
 
 
 @attrs.frozen
