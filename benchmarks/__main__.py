@@ -48,7 +48,7 @@ from benchmarks import (
     start,
 )
 from benchmarks.measure import Comparison, Table, measure
-from benchmarks.plot import draw
+from benchmarks.plot import check, draw
 from benchmarks.report import markdown, save
 from benchmarks.server import Server
 from benchmarks.setting import BATCHED, Benchmark, Setting
@@ -93,11 +93,13 @@ def _act(arguments: Mapping[str, object]) -> None:
     quick = bool(arguments["--quick"])
     jobs, rounds = _whole(arguments, "--jobs", JOBS[quick]), _whole(arguments, "--runs", ROUNDS[quick])
     chosen = _chosen(arguments["<name>"])
-    path, plot = Path(str(arguments["--json"] or _new_file())), arguments["--plot"]
+    path, plot = Path(str(arguments["--json"] or _new_file())), Path(str(arguments["--plot"] or ""))
+    if arguments["--plot"]:
+        check(plot)
     with Server(_milliseconds(arguments)) as server:
         tables = _run(Setting(server, jobs, rounds, quick), chosen, path)
-    if plot:
-        draw(tables, Path(str(plot)))
+    if arguments["--plot"]:
+        draw(tables, plot)
 
 
 def _whole(arguments: Mapping[str, object], name: str, default: int) -> int:

@@ -29,17 +29,25 @@ WIDTH, BAR, PANEL = 9.0, 0.27, 0.75
 
 FORMATS = (".png", ".svg", ".pdf")
 
+#: How the names of qw's rows begin: with it, or with what its Client is asked to do.
+BEGINNINGS = ("qw", "`queue_job", "`fetch_", "`get_all_")
+
+
+def check(path: Path) -> None:
+    """Raise `UsageError` without matplotlib, and for a format that it does not know."""
+    if path.suffix not in FORMATS:
+        raise UsageError(f"{path}: the name of a picture ends in {', '.join(FORMATS)}")
+    if not find_spec("matplotlib"):
+        raise UsageError("a picture needs matplotlib: pip install 'qw[bench]'")
+
 
 def draw(tables: Mapping[str, Sequence[Table]], path: Path) -> None:
     """
     Draw the first column of all tables into one file, whose name says the format.
 
-    Raises `UsageError` without matplotlib, and for a format that it does not know.
+    Raises `UsageError` as `check` does.
     """
-    if path.suffix not in FORMATS:
-        raise UsageError(f"{path}: the name of a picture ends in {', '.join(FORMATS)}")
-    if not find_spec("matplotlib"):
-        raise UsageError("a picture needs matplotlib: pip install 'qw[bench]'")
+    check(path)
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -75,7 +83,7 @@ def _panel(axis: Axes, name: str, table: Table) -> None:
 
 
 def _color(row: Row) -> str:
-    return OURS if row.name.startswith(("qw", "`")) else THEIRS
+    return OURS if row.name.startswith(BEGINNINGS) else THEIRS
 
 
 def read(path: Path) -> dict[str, list[Table]]:

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.__main__ import BENCHMARKS, ROUNDS
 from benchmarks.measure import Comparison, Contender, Lap, Measured, NotMeasured, Table, measure, rates
-from benchmarks.report import markdown
+from benchmarks.report import markdown, save
 from tests.support.programs import ROOT, run_python
 
 README = (ROOT / "benchmarks" / "README.md").read_text("utf-8")
@@ -74,6 +74,24 @@ def test_who_cannot_be_measured_is_named() -> None:
     assert markdown(table).endswith("| z | 100 | – | – | – |\n\nz: cannot be installed")
 
 
+def test_figures_become_a_picture(tmp_path: Path) -> None:
+    """A bar for each who was measured, of the first column; the names are in the picture as text that can be read."""
+    figures, picture = tmp_path / "figures.json", tmp_path / "picture.svg"
+    save(figures, {}, {"demo": [measured([])]})
+    done = run_python("-m", "benchmarks.plot", str(figures), str(picture))
+
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "")
+    assert all(f"<!-- {text} -->" in picture.read_text("utf-8") for text in ("demo: act — jobs/s", "a", "b"))
+
+
+def test_a_picture_needs_figures(tmp_path: Path) -> None:
+    """A file that is not there, or is another one, is named in one line."""
+    done = run_python("-m", "benchmarks.plot", str(tmp_path / "none.json"), "picture.svg")
+
+    assert done.returncode == 2
+    assert re.fullmatch(r"benchmarks\.plot: \S+none\.json holds no figures: [^\n]+\n", done.stderr)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(BENCHMARKS))
 def test_a_benchmark_runs(name: str, redis_binary: str, tmp_path: Path) -> None:
@@ -105,8 +123,10 @@ def test_list_names_them_all() -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["nonsense"], "benchmarks: nonsense is not a benchmark: use queue, fetch, inspect, run\n"),
+        (["nonsense"], f"benchmarks: nonsense is not a benchmark: use {', '.join(BENCHMARKS)}\n"),
         (["--jobs=none"], "benchmarks: --jobs=none: use a whole number, 1 or more\n"),
+        (["--latency-ms=far"], "benchmarks: --latency-ms=far: use a number of milliseconds, from 0 to 10,000\n"),
+        (["--plot=x.txt"], "benchmarks: x.txt: the name of a picture ends in .png, .svg, .pdf\n"),
         (["--runs=0"], "benchmarks: --runs=0: use a whole number, 1 or more\n"),
     ],
 )
