@@ -6,7 +6,6 @@ Only plain functions of a number, so that any queue can call them; this module n
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Final
 
@@ -31,6 +30,8 @@ def wait(number: int, seconds: float = LONG) -> None:
 
 async def wait_async(number: int, seconds: float = LONG) -> None:
     """Wait in the same way, in a coroutine."""
+    import asyncio  # not for the other jobs: `idle` measures the memory of processes that have this module
+
     began = time.monotonic()
     await asyncio.sleep(seconds)
     note(number, began, time.monotonic())

@@ -16,6 +16,7 @@ import signal
 import socket
 import threading
 import time
+from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 from qw import logs
@@ -33,40 +34,55 @@ _LOGGER = logging.getLogger("qw.manager")
 ECHO: Final = 0.05
 
 
-def run_until_told(manager: Manager) -> None:
+def run_until_told(manager: Manager, listener: Listener) -> None:
     """
     Start the manager and return when it has stopped, because of a signal or by itself.
 
-    Must be called in the main thread. The process keeps the handlers: it is about to end.
-    Raises what `Manager.start` and `Manager.join` do.
+    Must be called in the main thread, after `listener.install()`. Raises what `Manager.start` and `Manager.join` do.
     """
-    listener = _Listener(manager)
-    listener.install()
+    listener.listen(manager)
     manager.start()
     listener.started()
     manager.join()
     listener.join()
 
 
-class _Listener:
+class Listener:
     """Turns signals into a stop, and a second one into an exit; a signal before the start is over waits for that."""
 
-    def __init__(self, manager: Manager) -> None:
-        self._manager = manager
+    def __init__(self) -> None:
+        self._manager: Manager | None = None
         self._inbox, self._outbox = socket.socketpair()
         self._started = threading.Event()
         self._stopping = threading.Thread(target=self._stop, name="qw-stop", daemon=True)
+        #: The first signal of those that came before there was a thread to hear them, and when it did.
+        self._early: tuple[int, float] | None = None
 
     def install(self) -> None:
+        """Note signals from now on, in a process with one thread; it keeps the handlers, since it is about to end."""
         self._outbox.setblocking(False)
         signal.set_wakeup_fd(self._outbox.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             # Under nohup a closed terminal is to be outlived.
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
-                interrupts.outlive(number)
+                interrupts.outlive(number, handler=self._note)
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        """Leave at a second signal as long as no thread listens: a target's module may take its time to import."""
+        if self._manager is not None:
+            return
+        now = time.monotonic()
+        first, began = self._early = self._early or (number, now)
+        if number != first or now - began > ECHO:
+            os._exit(INTERRUPTED)
+
+    def listen(self, manager: Manager) -> None:
+        """Do to this manager what the signals say, those that have come already included."""
+        self._manager = manager
         threading.Thread(target=self._listen, name="qw-signals", daemon=True).start()
 
     def started(self) -> None:
+        """Let a stop begin that was asked for while the manager started."""
         self._started.set()
 
     def join(self) -> None:
@@ -89,4 +105,5 @@ class _Listener:
         self._started.wait()
         # It may have stopped by itself meanwhile; and what has gone wrong, the main thread's join raises as well.
         with contextlib.suppress(Exception):
-            self._manager.stop()
+            if self._manager is not None:
+                self._manager.stop()

@@ -47,6 +47,8 @@ import sys
 from qw import logs
 from qw.commands.arguments import Arguments
 from qw.commands.running import run
+from qw.slots import fork_server
+from qw.target import Target
 
 #: A worker process is one Python; more than this is a slip of the finger.
 MOST_WORKERS = 1024
@@ -68,11 +70,16 @@ def _act(arguments: Arguments) -> None:
     logs.setup(level, form="json" if form == "json" else "plain")
 
     from qw.commands.place import reaching
-    from qw.commands.signals import run_until_told
-    from qw.dispatcher import KEEP_DEAD
-    from qw.manager import Manager
+    from qw.commands.signals import Listener, run_until_told
 
     with reaching(arguments) as place:
+        listener = Listener()
+        listener.install()
+        if mode == "processes":
+            _fork_early(arguments.word("<target>"))
+        from qw.dispatcher import KEEP_DEAD
+        from qw.manager import Manager
+
         manager = Manager(
             arguments.word("<target>"),
             place.host,
@@ -94,7 +101,12 @@ def _act(arguments: Arguments) -> None:
             keep_dead=keep_dead or KEEP_DEAD,
             keep_dead_for=keep_dead_for,
         )
-        run_until_told(manager)
+        run_until_told(manager, listener)
+
+
+def _fork_early(target: str) -> None:
+    """Start the fork server while there are no threads, and little more than the target is imported."""
+    fork_server.start(Target.load(target).module)
 
 
 if __name__ == "__main__":

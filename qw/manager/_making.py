@@ -61,12 +61,6 @@ def make_site(
     )
 
 
-def preload(context: BaseContext, target: Target) -> None:
-    """Have the fork server import the target once, for all slots; one that runs already stays as it is."""
-    module = target.name.partition(":")[0]
-    context.set_forkserver_preload(["qw.slots.preload", "qw.slots.child", *([] if module == "__main__" else [module])])
-
-
 def slot_maker(
     mode: Mode, target: Target, context: BaseContext, limits: Limits
 ) -> Callable[[str, Callable[[], None]], Slot]:

@@ -16,9 +16,9 @@ from qw.errors import AlreadyStartedException, NotStartedException, RedisUnavail
 from qw.keys import check_name
 from qw.manager._exit import stop_at_exit
 from qw.manager._limits import check_descriptors
-from qw.manager._making import LOGGER, Mode, StartMethod, default_name, make_client, make_site, preload, slot_maker
+from qw.manager._making import LOGGER, Mode, StartMethod, default_name, make_client, make_site, slot_maker
 from qw.manager._settings import Settings
-from qw.slots import interrupts
+from qw.slots import fork_server, interrupts
 from qw.target import J, Target, TargetLike
 
 #: Seconds until a manager that could start must have connected.
@@ -151,7 +151,7 @@ class Manager:
             check_descriptors(self.num_workers)
         check(self._client.connection_pool, logger=LOGGER)
         if self._context.get_start_method() == "forkserver":
-            preload(self._context, target)
+            fork_server.preload(target.module)
         self._told_to_stop = self._told_to_be_quiet = False
         self._dispatcher = dispatcher = self._make_dispatcher(None)
         self._totals = dispatcher.journal.totals

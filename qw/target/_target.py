@@ -64,6 +64,11 @@ class Target:
         return Target.load, (self._found_as or self.function,)
 
     @property
+    def module(self) -> str:
+        """The module in which it was found."""
+        return self.name.partition(":")[0]
+
+    @property
     def plain(self) -> bool:
         """Whether it takes `(job_id, job_data)`, any job at all."""
         return not self.types
