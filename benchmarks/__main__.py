@@ -17,8 +17,8 @@ Options:
   --plot=<file>   Draw what was measured, as PNG or SVG by the file's name; needs matplotlib (the extra `bench`)
   --latency-ms=<n>  Set how much longer a round trip to Redis takes, for all contenders [default: 0]
 
-Run it as `python -m benchmarks`. <name> is a benchmark; all of them are run when it is left out. They have a Redis
-server of their own, and touch no other.
+Run it as `python -m benchmarks`. <name> is a benchmark; all of them are run when it is left out, but for `peers`,
+which installs other job queues in `.venv-bench/`. They have a Redis server of their own, and touch no other.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ from benchmarks import (
     start,
 )
 from benchmarks.measure import Comparison, Table, measure
+from benchmarks.peers import bench as peers
 from benchmarks.plot import check, draw
 from benchmarks.report import markdown, save
 from benchmarks.server import Server
@@ -56,8 +57,11 @@ from qw.commands.progress import Progress
 from qw.errors import QwError, UsageError
 from qw.logs import safe
 
-MODULES = (queue, fetch, inspect_, run, io, cpu, latency, idle, scale, payload, fair, limit, start)
+MODULES = (queue, fetch, inspect_, run, io, cpu, latency, idle, scale, payload, fair, limit, start, peers)
 BENCHMARKS = {each.BENCHMARK.name: each.BENCHMARK for each in MODULES}
+
+#: These install packages, so they are run only when they are named.
+ON_DEMAND = {peers.BENCHMARK.name}
 
 #: Jobs and rounds; the second pair is for `--quick`.
 JOBS = (4000, 1000)
@@ -92,7 +96,7 @@ def _act(arguments: Mapping[str, object]) -> None:
     """Read the rest of the command line, and run what it asks for."""
     quick = bool(arguments["--quick"])
     jobs, rounds = _whole(arguments, "--jobs", JOBS[quick]), _whole(arguments, "--runs", ROUNDS[quick])
-    chosen = _chosen(arguments["<name>"])
+    chosen = select(arguments["<name>"])
     path, plot = Path(str(arguments["--json"] or _new_file())), Path(str(arguments["--plot"] or ""))
     if arguments["--plot"]:
         check(plot)
@@ -120,12 +124,14 @@ def _milliseconds(arguments: Mapping[str, object]) -> float:
     return latency
 
 
-def _chosen(names: object) -> list[Benchmark]:
+def select(names: object) -> list[Benchmark]:
+    """Return the benchmarks that a command line names; raises `UsageError` for a name that none has."""
     wanted = [str(name) for name in names] if isinstance(names, list) else []
     unknown = [name for name in wanted if name not in BENCHMARKS]
     if unknown:
         raise UsageError(f"{safe(unknown[0])} is not a benchmark: use {', '.join(BENCHMARKS)}")
-    return [benchmark for name, benchmark in BENCHMARKS.items() if name in wanted or not wanted]
+    asked = wanted or BENCHMARKS.keys() - ON_DEMAND
+    return [benchmark for name, benchmark in BENCHMARKS.items() if name in asked]
 
 
 def _new_file() -> Path:
@@ -136,6 +142,7 @@ def _run(setting: Setting, chosen: Sequence[Benchmark], path: Path) -> dict[str,
     about = {
         "Machine": environment.machine(),
         "Versions": environment.versions(setting.server.version),
+        **{f"Versions of {benchmark.name}": found for benchmark in chosen if (found := benchmark.versions())},
         "Knobs": _knobs(setting),
         **{f"Knobs of {benchmark.name}": benchmark.knobs for benchmark in chosen},
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 
@@ -23,7 +23,7 @@ SETTLED = 1.0
 def comparisons(setting: Setting) -> Iterator[Comparison]:
     """Yield one comparison: the plain design, then qw in both modes; once, since what is counted does not vary."""
     url, target = setting.server.url, f"{jobs.__name__}:{jobs.do_nothing.__name__}"
-    watched = max(1, min(WATCHED, setting.jobs // SHARE))
+    watched = seconds(setting)
 
     def ours(mode: str) -> Callable[[], AbstractContextManager[Managed]]:
         return lambda: managing(url, WORKERS, target, f"--mode={mode}", "--level=warn")
@@ -43,25 +43,30 @@ def comparisons(setting: Setting) -> Iterator[Comparison]:
     )
 
 
+def seconds(setting: Setting) -> int:
+    """Return for how long those who have nothing to do are watched."""
+    return max(1, min(WATCHED, setting.jobs // SHARE))
+
+
 def _measured(setting: Setting, workers: Callable[[], AbstractContextManager[Managed]], watched: int) -> Measured:
     setting.server.flush()
     with workers() as managed:
-        return _watch(setting, managed.pids, watched)
+        return Measured({"idle": watch(setting, managed.pids, watched)})
 
 
-def _watch(setting: Setting, pids: Sequence[int], seconds: int) -> Measured:
+def watch(setting: Setting, pids: Sequence[int], watched: int) -> Mapping[str, float]:
+    """Return what these processes, and those that they have started, ask and take within so many seconds."""
     time.sleep(SETTLED)
     with setting.server.listening() as heard:
         used, began = sum(map(processes.cpu, pids)), time.monotonic()
-        time.sleep(seconds)
+        time.sleep(watched)
         requests, past = heard(), time.monotonic() - began
         used = sum(map(processes.cpu, pids)) - used
-    figures = {
+    return {
         "requests/s": requests / past,
         "memory, MB (PSS)": sum(map(processes.memory, pids)),
         "CPU, %": 100 * used / past,
     }
-    return Measured({"idle": figures})
 
 
 BENCHMARK = Benchmark(

@@ -59,6 +59,8 @@ class Measured:
 
     figures: Mapping[str, Mapping[str, float]]
     note: str = ""
+    #: How much was done for a table, where that is not the work that the contender was told to do.
+    work: Mapping[str, int] = attrs.field(factory=dict)
 
 
 def rates(unit: str, work: int, laps: Mapping[str, Lap], note: str = "") -> Measured:
@@ -164,7 +166,8 @@ def _table(
         columns |= names
         figures = {name: [one[name] for one in of] for name in names}
         note = absent.get(contender.name) or next((one.note for one in reversed(taken[contender.name])), "")
-        rows.append(Row(contender.name, contender.work, figures, [], note))
+        work = next((one.work[title] for one in taken[contender.name] if title in one.work), contender.work)
+        rows.append(Row(contender.name, work, figures, [], note))
     key = next(iter(columns), "")
     first = rows[0].figures.get(key, ())
     rows = [attrs.evolve(row, ratios=_ratios(row.figures.get(key, ()), first)) for row in rows]

@@ -38,3 +38,5 @@ class Benchmark:
     #: What was chosen, and could have been chosen otherwise.
     knobs: Mapping[str, str]
     comparisons: Callable[[Setting], Iterable[Comparison]]
+    #: Who is measured beside qw, and in which versions: asked for once, before anything is measured.
+    versions: Callable[[], Mapping[str, str]] = dict

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from pathlib import Path
 
 import pytest
 
-from benchmarks.__main__ import BENCHMARKS, ROUNDS
+from benchmarks import __main__ as command
+from benchmarks.__main__ import BENCHMARKS, ON_DEMAND, ROUNDS
 from benchmarks.measure import Comparison, Contender, Lap, Measured, NotMeasured, Table, measure, rates
 from benchmarks.report import markdown, save
+from benchmarks.setting import Benchmark
 from tests.support.programs import ROOT, run_python
 
 README = (ROOT / "benchmarks" / "README.md").read_text("utf-8")
@@ -74,6 +77,35 @@ def test_who_cannot_be_measured_is_named() -> None:
     assert markdown(table).endswith("| z | 100 | – | – | – |\n\nz: cannot be installed")
 
 
+def test_a_table_may_count_other_work() -> None:
+    """What a contender has done for one table need not be what it was told to do."""
+    tables = {"run": {"jobs/s": 1.0}, "wait": {"p50 ms": 2.0}}
+    one = Contender("a", 100, lambda _work: Measured(tables, work={"wait": 7}))
+    found = measure(Comparison("jobs", [one], warm_up=False), 1, lambda: None)
+
+    assert [(table.title, table.rows[0].work) for table in found] == [("run", 100), ("wait", 7)]
+
+
+def test_who_is_measured_beside_qw_is_told_first(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], redis_binary: str, tmp_path: Path
+) -> None:
+    """Their versions stand before the knobs and before any figure."""
+    fake = Benchmark("fake", "measures nothing", {"knob": "on"}, lambda _setting: [], lambda: {"Other": "other 3.1"})
+    monkeypatch.setattr(command, "BENCHMARKS", {"fake": fake})
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # this process is the suite's
+
+    assert command.main(["fake", f"--json={tmp_path / 'figures.json'}"]) == 0
+    said = capsys.readouterr().out
+    assert re.findall(r"^[A-Z][\w ]*$", said, re.MULTILINE) == [
+        "Machine",
+        "Versions",
+        "Versions of fake",
+        "Knobs",
+        "Knobs of fake",
+    ]
+    assert "  Other  other 3.1\n" in said
+
+
 def test_figures_become_a_picture(tmp_path: Path) -> None:
     """A bar for each who was measured, of the first column; the names are in the picture as text that can be read."""
     figures, picture = tmp_path / "figures.json", tmp_path / "picture.svg"
@@ -93,7 +125,7 @@ def test_a_picture_needs_figures(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(BENCHMARKS))
+@pytest.mark.parametrize("name", sorted(BENCHMARKS.keys() - ON_DEMAND))
 def test_a_benchmark_runs(name: str, redis_binary: str, tmp_path: Path) -> None:
     """Each runs from end to end, prints machine, versions and knobs before any figure, and keeps each round's."""
     file = tmp_path / "new" / "figures.json"
