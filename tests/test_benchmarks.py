@@ -129,7 +129,7 @@ def test_a_picture_needs_figures(tmp_path: Path) -> None:
 def test_a_benchmark_runs(name: str, redis_binary: str, tmp_path: Path) -> None:
     """Each runs from end to end, prints machine, versions and knobs before any figure, and keeps each round's."""
     file = tmp_path / "new" / "figures.json"
-    done = run_python("-m", "benchmarks", "--quick", "--jobs=10", "--runs=1", f"--json={file}", name)
+    done = run_python("-m", "benchmarks", "--quick", "--jobs=10", "--runs=1", f"--json={file}", name, within=120)
 
     assert (done.returncode, done.stderr) == (0, "")
     before, table, figures = done.stdout.partition("\n| ")

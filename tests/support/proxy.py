@@ -50,6 +50,8 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._refusing = False
+        #: Round trips so far: how often a client has spoken, once or more in a row, before its Redis answered.
+        self.turns = 0
         self._threads: list[threading.Thread] = []
         self._start(self._accept)
 
@@ -118,12 +120,15 @@ class Proxy:
 
     def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
         loss: Loss | None = None
+        asked = False
         with selectors.DefaultSelector() as selector:
             selector.register(client, selectors.EVENT_READ)
             selector.register(server, selectors.EVENT_READ)
             while True:
                 for key, _ in selector.select():
                     data = client.recv(65536) if key.fileobj is client else server.recv(65536)
+                    self.turns += key.fileobj is client and not asked and bool(data)
+                    asked = key.fileobj is client
                     if key.fileobj is client:
                         loss = loss or next((rule.loss for rule in self._rules if rule.applies(data)), None)
                     if not data or loss == "request" or (loss == "reply" and key.fileobj is server):
