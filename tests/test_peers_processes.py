@@ -10,6 +10,7 @@ import threading
 import venv
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -21,6 +22,9 @@ from benchmarks.peers import environments
 from benchmarks.peers.environments import Environment
 from benchmarks.peers.fleet import Fleet, Producer
 from benchmarks.peers.roster import PLAIN
+from benchmarks.peers.shift import Shift
+from benchmarks.server import Server
+from benchmarks.setting import Setting
 from tests.support.wait import wait_until
 
 # The processes
@@ -42,21 +46,19 @@ def test_a_producer_that_ends_says_why() -> None:
         Producer([sys.executable, "-c", "raise SystemExit('at first\\nno such queue')"], {}).__enter__()
 
 
+#: A program that starts another one in a session of its own, which the system does not end with it.
+PARENT = """
+import subprocess, sys
+command = [sys.executable, "-c", "import signal; signal.alarm(60); signal.pause()"]
+subprocess.Popen(command, start_new_session=True).wait()
+"""
+
+
 def test_workers_are_stopped_and_continued() -> None:
     """While jobs are queued nobody runs them, not even what the workers have started; afterwards all are gone."""
-    child = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE)"
-    with Fleet(
-        [
-            [
-                sys.executable,
-                "-c",
-                f"import sys, subprocess; p = subprocess.Popen([sys.executable, '-c', {child!r}]); p.wait()",
-            ]
-        ],
-        {},
-    ) as fleet:
+    with Fleet([[sys.executable, "-c", PARENT]], {}) as fleet:
         family = [psutil.Process(fleet.pids[0])]
-        wait_until(lambda: len(family[0].children(recursive=True)) == 2)
+        wait_until(lambda: len(family[0].children(recursive=True)) == 1)
         family += family[0].children(recursive=True)
         fleet.stop()
         wait_until(lambda: {process.status() for process in family} == {psutil.STATUS_STOPPED})
@@ -85,6 +87,29 @@ def test_workers_that_end_are_seen() -> None:
             return False
 
         wait_until(seen)
+
+
+class Repeating(Producer):
+    """A producer without a queue whose jobs are all the first one."""
+
+    def queue(self, call: str, what: str, first: int, count: int) -> tuple[float, float]:  # noqa: ARG002 - that is it
+        """Run the first job, whichever was asked for."""
+        return super().queue(call, what, 0, count)
+
+
+def test_a_job_that_runs_twice_is_seen(redis_binary: str) -> None:
+    """What is run twice in place of another job is no result, however many there are."""
+    command = [sys.executable, "-m", "benchmarks.peers.produce", PLAIN.name]
+    with (
+        heat.ledger() as ledger,
+        Repeating(command, ledger.environment) as producer,
+        Fleet([], {}) as fleet,
+        closing(Server()) as server,  # not started: nothing is queued
+    ):
+        shift = Shift(Setting(server, 2, 1), ledger, fleet, producer, "nothing", "one")
+
+        with pytest.raises(RuntimeError, match=r"^of 2 jobs 1 did not run, and 1 ran more than once$"):
+            shift.pickups(2, 0.0)
 
 
 def test_the_process_of_a_thread_is_known() -> None:
