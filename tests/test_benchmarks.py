@@ -86,6 +86,7 @@ def test_a_table_may_count_other_work() -> None:
     assert [(table.title, table.rows[0].work) for table in found] == [("run", 100), ("wait", 7)]
 
 
+@pytest.mark.slow
 def test_who_is_measured_beside_qw_is_told_first(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], redis_binary: str, tmp_path: Path
 ) -> None:
@@ -125,6 +126,7 @@ def test_a_picture_needs_figures(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(150)
 @pytest.mark.parametrize("name", sorted(BENCHMARKS.keys() - ON_DEMAND))
 def test_a_benchmark_runs(name: str, redis_binary: str, tmp_path: Path) -> None:
     """Each runs from end to end, prints machine, versions and knobs before any figure, and keeps each round's."""

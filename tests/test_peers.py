@@ -88,6 +88,7 @@ def test_a_peer_does_every_kind_of_work(peer: Peer) -> None:
     assert bool(peer.tells) == (peer.requirements is not None)
 
 
+@pytest.mark.slow
 def test_rows_have_names_of_their_own(redis_binary: str) -> None:
     """Two rows of one name would be taken for one."""
     with closing(Server()) as server:  # nothing is measured: it is not started
@@ -191,6 +192,7 @@ def absent(self: Environment) -> None:
     raise NotMeasured(f"cannot be installed: no {self.name} here")
 
 
+@pytest.mark.slow
 def test_who_cannot_be_installed_is_told_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """Among the versions, each under its name."""
     monkeypatch.setattr(Environment, "make", absent)
@@ -198,6 +200,7 @@ def test_who_cannot_be_installed_is_told_first(monkeypatch: pytest.MonkeyPatch) 
     assert bench.versions() == {peer.title: f"cannot be installed: no {peer.name} here" for peer in OTHERS}
 
 
+@pytest.mark.slow
 def test_who_cannot_be_installed_is_in_the_table(monkeypatch: pytest.MonkeyPatch, redis_binary: str) -> None:
     """A row without figures and with the reason, beside those who can be measured."""
     monkeypatch.setattr(Environment, "make", absent)
@@ -210,6 +213,7 @@ def test_who_cannot_be_installed_is_in_the_table(monkeypatch: pytest.MonkeyPatch
     assert all("cannot be installed: no " in row.note for row in table.rows[1:])
 
 
+@pytest.mark.slow
 def test_who_does_not_work_is_not_measured(monkeypatch: pytest.MonkeyPatch, redis_binary: str, tmp_path: Path) -> None:
     """A peer that cannot be started ends its own row and nothing else, and the reason is one line."""
     monkeypatch.setattr(environments, "ROOT", tmp_path)
