@@ -17,7 +17,8 @@ from benchmarks.measure import NotMeasured, measure
 from benchmarks.peers import bench, environments, produce, tasks
 from benchmarks.peers.crews import COPY, Crew, Peer, Plan
 from benchmarks.peers.environments import Environment
-from benchmarks.peers.roster import CREWS, PLAIN
+from benchmarks.peers.roster import CREWS, KNOBS, PLAIN
+from benchmarks.peers.variables import PATIENCE
 from benchmarks.server import Server
 from benchmarks.setting import Setting
 from tests.support.programs import ROOT
@@ -86,6 +87,16 @@ def test_a_peer_does_every_kind_of_work(peer: Peer) -> None:
     assert any(crew.wait for crew in crews)
     assert any(crew.spin for crew in crews)
     assert bool(peer.tells) == (peer.requirements is not None)
+
+
+@pytest.mark.parametrize("peer", OTHERS, ids=names)
+def test_how_a_peer_is_set_up_is_told(peer: Peer) -> None:
+    """Above the figures, with how long its workers wait for a reply where that is not its own default."""
+    told = " ".join(knob for name, knob in KNOBS.items() if peer.title in name.split(", "))
+    waits = {plan.environment.get(PATIENCE) for crew, plan in PLANS if crew.peer is peer} - {None}
+
+    assert told
+    assert all(f"wait {seconds} s for a reply" in told for seconds in waits)
 
 
 @pytest.mark.slow

@@ -98,8 +98,11 @@ CREWS = (
 )
 
 KNOBS = {
-    "arq": "keep_result=0, uvloop; max_jobs 100 for no-op jobs, 32 to wait, 4 to compute; looks each 5 ms, or 0.5 s",
+    "arq": "keep_result=0, uvloop; max_jobs 100 for no-op jobs, 32 to wait, 4 to compute; looks each 5 ms, or 0.5 s, "
+    "at 250, 64 or 8 ids",
     "SAQ": "ttl=-1, uvloop; concurrency 20 for no-op jobs, 32 to wait, 1 to compute",
     "taskiq": "--no-parse, ack when executed, uvloop; 300 (list) or 100 (stream) at once, 32 to wait, 1 to compute",
+    # Also while they are idle: with less, workers of a list of taskiq would time out then, and have to connect again.
+    "SAQ, taskiq": f"workers wait {PATIENT[PATIENCE]} s for a reply, since they are stopped while jobs are queued",
     "streaq": "ttl=0, silent, uvloop; concurrency 16 for no-op jobs, 32 to wait, 1 to compute",
 }
