@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from typing import Any
 
 import pytest
 import redis
@@ -110,7 +111,7 @@ KINDS: Mapping[str, Callable[[RedisServer, redis.Redis], Callable[[], object]]] 
 def test_what_it_refuses_is_done_when_it_is_allowed(
     fleet: Fleet, server: RedisServer, plain: redis.Redis, gate: Gate, kind: str
 ) -> None:
-    """No word of Redis's is told twice, it costs next to nothing, and what was run meanwhile counts."""
+    """It is told once, costs next to nothing, and what was run meanwhile counts."""
     fleet.start(server.url)
     push(plain, "running", {**gate.fields, "do": "hold"})
     gate.await_runs(1)
@@ -124,11 +125,29 @@ def test_what_it_refuses_is_done_when_it_is_allowed(
     wait_until(lambda: jobs_in(plain) == {}, within=SOON)
 
     assert Counter(run.split()[0] for run in gate.runs) == Counter(["running", "new"])
-    refused = fleet.refused()
-    assert {text.split()[0] for text in refused} == {kind}
-    assert len(refused) == len({*refused})  # a script is refused in other words than a plain command
+    assert [text.split()[0] for text in fleet.refused()] == [kind]
     assert (len(fleet.said("gone")), len(fleet.said("back"))) == ((1, 1) if kind == "READONLY" else (0, 0))
     assert share < 0.2
+
+
+def test_a_refusal_of_one_connection_is_not_told_by_another(
+    fleet: Fleet, server: RedisServer, plain: redis.Redis
+) -> None:
+    """The ones that wait for jobs are refused, and then the one that asks for them: that is one refusal."""
+    fleet.start(server.url, lease=60)  # no beat comes first
+
+    def refusals(command: str) -> int:
+        stats: Any = plain.info("commandstats")
+        counts = stats.get(f"cmdstat_{command}", {})
+        return int(counts.get("rejected_calls", 0) + counts.get("failed_calls", 0))
+
+    wait_until(lambda: plain.info("clients")["blocked_clients"] == 2)
+    before = refusals("evalsha")  # scripts that it did not have yet
+    without_replicas(server, plain)
+    wait_until(lambda: refusals("blmove") and refusals("evalsha") > before, within=20, why="refusals of both kinds")
+    wait_until(fleet.refused)
+
+    assert [text.split()[0] for text in fleet.refused()] == ["NOREPLICAS"]
 
 
 def test_a_full_redis_drains(fleet: Fleet, server: RedisServer, plain: redis.Redis, gate: Gate) -> None:

@@ -73,14 +73,14 @@ class Dispatcher:
         self._session = Session(site.connect, site.keys, site.manager, self, self._wake.ring, site.logger, block)
         self._crew = Crew(site.workers, lambda worker: make_slot(worker, self._wake.ring))
         self._adoptions = Adoptions(site.workers, site.manager, self._is_free)
-        main = self._session.main
-        self._presence = Presence(main, self._scripts, f"{site.manager}.{site.start}", site.lease, self)
+        self._presence = Presence(self._session.main, self._scripts, f"{site.manager}.{site.start}", site.lease, self)
+        standing = self._presence.standing
         self._exchanges = Exchanges(
-            main, self._scripts, self._crew, self._adoptions, self.journal, self._presence.standing, self.refused
+            self._session, self._scripts, self._crew, self._adoptions, self.journal, standing, self.refused
         )
-        self._schedule = Schedule(main, self._scripts, self.journal, self._presence.standing, self._exchanges.ask)
+        self._schedule = Schedule(self._session.main, self._scripts, self.journal, standing, self._exchanges.ask)
         self._exchanges.retried = self._schedule.note
-        self._trimmer = Trimmer(main, self._scripts, self.journal, site.keep_dead, site.keep_dead_for)
+        self._trimmer = Trimmer(self._session.main, self._scripts, self.journal, site.keep_dead, site.keep_dead_for)
         self._ready = threading.Event()
         self._departure = Departure(self._session, self._crew, self._scripts.leave, site.logger)
 

@@ -17,11 +17,10 @@ from redis.exceptions import ResponseError
 from qw.dispatcher.adoptions import Adoptions
 from qw.dispatcher.crew import Crew
 from qw.dispatcher.journal import Journal
-from qw.dispatcher.link import Link
 from qw.dispatcher.outbox import Outbox
 from qw.dispatcher.pace import Pace
-from qw.dispatcher.refusals import Refusals
 from qw.dispatcher.rescued import RescuedInHand
+from qw.dispatcher.session import Session
 from qw.scripts import Batch, DispatcherScripts, Exchanged, Status
 from qw.slots import Outcome
 
@@ -42,7 +41,7 @@ class Exchanges:
 
     def __init__(
         self,
-        main: Link,
+        session: Session,
         scripts: DispatcherScripts,
         crew: Crew,
         adoptions: Adoptions,
@@ -50,7 +49,7 @@ class Exchanges:
         standing: Callable[[Status], bool],
         refused: Callable[[ResponseError], None],
     ) -> None:
-        self._main = main
+        self._main = session.main
         self._scripts = scripts
         self._crew = crew
         self._adoptions = adoptions
@@ -60,7 +59,7 @@ class Exchanges:
         self._outbox = Outbox()
         self._rescued = RescuedInHand()
         self.pace = Pace()
-        self.refusals = Refusals(journal.logger)
+        self.refusals = session.refusals.beside()
         #: Whether the queues were empty when it asked last.
         self.dry = False
         #: Whether jobs are still taken.

@@ -71,15 +71,16 @@ class Session:
         #: Since when Redis is gone; and from when on it had not answered, if it was given up for that.
         self._gone: float | None = None
         self._silent_since = math.inf
-        self._refusals = Refusals(logger)
+        #: Told once for all connections: others to the same Redis are made `beside` these.
+        self.refusals = Refusals(logger)
         self.main = Link(connect, self, wake)
         self.bell = Link(connect, self, wake)
         self.bell.on_push = self._rung
         #: When the bell was heard last, and whether it was asked for a sign of life since.
         self._heard, self._asked = 0.0, False
         self.knockers = (
-            Knocker(Link(connect, self, wake), keys, manager, listener, block, self._refusals.beside()),
-            Knocker(Link(connect, self, wake), keys, None, listener, block, self._refusals.beside()),
+            Knocker(Link(connect, self, wake), keys, manager, listener, block, self.refusals.beside()),
+            Knocker(Link(connect, self, wake), keys, None, listener, block, self.refusals.beside()),
         )
         self.links: Sequence[Link] = (self.main, *(k.link for k in self.knockers), self.bell)
 
@@ -172,7 +173,7 @@ class Session:
 
     def link_works(self, link: Link) -> None:
         """Tell that Redis is back: it is not yet, while it lets us connect and refuses all else."""
-        self._refusals.over()
+        self.refusals.over()
         if link is self.main and self._gone is not None:
             say(self._logger, logging.WARNING, "back", after=time.monotonic() - self._gone)
             self._gone, self._silent_since = None, math.inf
@@ -183,7 +184,7 @@ class Session:
             self._is_gone(error)
         # When all of them break at once, the others may be told of before the main one.
         if keeps_out(error) or (self.main.up and link.failures >= SEVERAL):
-            self._refusals.note(error)
+            self.refusals.note(error)
 
     def _is_gone(self, error: Exception) -> None:
         if self._gone is None:
@@ -202,7 +203,7 @@ class Session:
     def _rung(self, message: object) -> None:
         self._heard, self._asked = time.monotonic(), False
         if isinstance(message, ResponseError):
-            self._refusals.note(message)  # without the bell a job for one worker waits for the next beat
+            self.refusals.note(message)  # without the bell a job for one worker waits for the next beat
         if isinstance(message, list) and message[0] == b"message":
             word = cast("bytes", message[2])
             if word == SCHEDULED:
