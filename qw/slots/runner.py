@@ -24,7 +24,10 @@ RESULT_SIZE: Final = 64 * 1024 * 1024
 #: Digits of a count that can be one: int() refuses thousands of them.
 LONGEST_COUNT: Final = 9
 
-_COUNTED: Final = ("qw:tries", "qw:crashes", "qw:rescues")
+_LONG: Final = len(OWN)
+_COUNTED: Final = frozenset({"qw:tries", "qw:crashes", "qw:rescues"})
+# A line is nothing but its JSON: what `json.loads` does around this takes as long as this.
+_decode: Final = json.JSONDecoder().raw_decode
 
 
 class Alarm(Protocol):
@@ -141,13 +144,13 @@ class Runner:
 
 def _read(line: str) -> tuple[str, dict[str, str], dict[str, str]]:
     """Split a line into the id, qw's own fields, and the job's."""
-    flat: list[str] = json.loads(line)
+    flat: list[str] = _decode(line)[0]
     job_id = flat.pop()
     own: dict[str, str] = {}
     data: dict[str, str] = {}
     pairs = iter(flat)
     for name, value in zip(pairs, pairs, strict=True):
-        if name.startswith(OWN):
+        if name[:_LONG] == OWN:  # half the time of `startswith`
             own[name] = value
         else:
             data[name] = value
@@ -156,7 +159,7 @@ def _read(line: str) -> tuple[str, dict[str, str], dict[str, str]]:
 
 def _attempt(own: dict[str, str]) -> int:
     """Count this run of the job, from 1."""
-    return 1 + sum(_count(own, name) for name in _COUNTED)
+    return 1 if _COUNTED.isdisjoint(own) else 1 + sum(_count(own, name) for name in _COUNTED)
 
 
 def _count(own: dict[str, str], name: str) -> int:
@@ -166,7 +169,7 @@ def _count(own: dict[str, str], name: str) -> int:
 
 
 def _result(job_type: JobType[object] | None, value: object) -> Outcome | None:
-    if isinstance(value, Coroutine):
+    if value is not None and isinstance(value, Coroutine):
         value.close()
         raise TypeError("the target returned a coroutine: make what decorates it an `async def` as well")
     if job_type is None or not job_type.has_result:
