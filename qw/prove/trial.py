@@ -109,14 +109,18 @@ def _drain(
     server: Server, members: Sequence[Member], nemesis: Nemesis, producer: Producer, say: Callable[[str], None]
 ) -> bool:
     """Let the fleet finish what is queued, then leave; returns whether it did both in time."""
-    least, until = math.inf, time.monotonic() + DRAIN + PATIENCE
-    while not (done := producer.finish(0) and _is_settled(server, len(members)) and _left(server) == 0):
-        nemesis.turn(time.monotonic())
-        if (left := _left(server)) < least:
-            least, until = left, time.monotonic() + DRAIN + PATIENCE
-        if time.monotonic() > until:
-            break
+    least, done, now = math.inf, False, time.monotonic()
+    until = now + DRAIN + PATIENCE
+    while not done and now <= until:
+        nemesis.turn(now)
+        # In this order: what is queued, or comes back from a dead manager, is counted.
+        settled = producer.finish(0) and _is_settled(server, len(members))
+        left = _left(server)
+        if left < least:
+            least, until = left, now + DRAIN + PATIENCE
+        done = settled and not left
         time.sleep(_TURN)
+        now = time.monotonic()
     say("all is worked off" if done else f"not worked off: never fewer than {least:.0f} jobs were left")
     producer.finish(0)
     for member in members:
