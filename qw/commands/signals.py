@@ -4,7 +4,8 @@ Signals for `qw-manager`: the first one ends its work in order, the second one e
     SIGTERM, SIGINT ──▶ wake-up socket ──▶ a thread: stop the manager ──▶ the main thread's join() returns
     SIGHUP   written by Python's C code    a second byte: leave
 
-A handler runs in the middle of anything, with any lock held, so none here does more than that byte.
+A handler runs in the middle of anything, with any lock held, so none here does more than that byte, or end the process
+at a second signal as long as there is no thread: `qw-manager` forks its fork server first, beside which none may run.
 """
 
 from __future__ import annotations

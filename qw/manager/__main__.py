@@ -47,8 +47,6 @@ import sys
 from qw import logs
 from qw.commands.arguments import Arguments
 from qw.commands.running import run
-from qw.slots import fork_server
-from qw.target import Target
 
 #: A worker process is one Python; more than this is a slip of the finger.
 MOST_WORKERS = 1024
@@ -106,6 +104,9 @@ def _act(arguments: Arguments) -> None:
 
 def _fork_early(target: str) -> None:
     """Start the fork server while there are no threads, and little more than the target is imported."""
+    from qw.slots import fork_server
+    from qw.target import Target
+
     fork_server.start(Target.load(target).module)
 
 

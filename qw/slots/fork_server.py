@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import gc
 import importlib
-import multiprocessing
 import os
 import signal
 import sys
@@ -43,7 +42,7 @@ _OURS: Final = ("qw.slots.preload", "qw.slots.child")
 def preload(module: str) -> None:
     """Have a fork server import a target's module once, for all slots; one that runs already stays as it is."""
     modules = [*_OURS, *([] if module == "__main__" else [module])]
-    multiprocessing.get_context("forkserver").set_forkserver_preload(modules)
+    forkserver.set_forkserver_preload(modules)
 
 
 def start(module: str) -> bool:
