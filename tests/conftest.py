@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from qw.client import Client
     from tests.support.managers import Gate, Managers
     from tests.support.outages import Fleet
+    from tests.support.proxy import Proxy
 
 Mode: TypeAlias = Literal["processes", "threads"]
 
@@ -132,6 +133,15 @@ def client(redis_url: str) -> Iterator[Client]:
     from qw.client import Client
 
     with Client.from_url(redis_url) as made:
+        yield made
+
+
+@pytest.fixture
+def proxy(redis_server: RedisServer, redis_url: str) -> Iterator[Proxy]:
+    """Return a proxy in front of the empty database, which counts round trips and can lose them."""
+    from tests.support.proxy import Proxy
+
+    with Proxy(redis_server.port) as made:
         yield made
 
 

@@ -39,13 +39,6 @@ def aside() -> Iterator[ThreadPoolExecutor]:
         yield executor
 
 
-@pytest.fixture
-def proxy(redis_server: RedisServer, redis_url: str) -> Iterator[Proxy]:
-    """Return a proxy in front of the empty database."""
-    with Proxy(redis_server.port) as made:
-        yield made
-
-
 def blocked(plain: redis.Redis) -> int:
     """Return how many connections are blocked."""
     found: Any = plain.info("clients")
