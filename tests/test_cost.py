@@ -14,22 +14,16 @@ import pytest
 import redis
 
 from qw.client import Client
+from qw.dispatcher.knocker import BLOCK
+from qw.dispatcher.liveness import BEATS, LEASE
 from qw.scripts import Plan
 from tests.support.managers import Managers, jobs_in
 from tests.support.proxy import Proxy
 from tests.support.scripts import ALIVE, ONE, jobs, run, scripts, seed
-from tests.support.server import RedisServer
 from tests.support.wait import wait_until
 
 MANY = 1000
 JOB = {"a": "b"}
-
-
-@pytest.fixture
-def proxy(redis_server: RedisServer) -> Iterator[Proxy]:
-    """Return what stands between the client and its Redis, and counts round trips."""
-    with Proxy(redis_server.port) as proxy:
-        yield proxy
 
 
 def calls(plain: redis.Redis) -> Counter[str]:
@@ -46,17 +40,16 @@ def cost(plain: redis.Redis, act: Callable[[], object]) -> dict[str, int]:
 
 
 @pytest.fixture
-def near(plain: redis.Redis, proxy: Proxy) -> Client:
+def near(plain: redis.Redis, proxy: Proxy) -> Iterator[Client]:
     """Return a client behind the proxy, which has connected and loaded its scripts."""
-    client = Client.from_url(proxy.url)
-    for job_id in [client.queue_job(JOB), *client.queue_jobs([JOB])]:
-        client.fetch_next_job("web", "w")
-        client.finish_job(job_id, "w")
-    client.queue_jobs([JOB])
-    ids = [job_id for job_id, _ in client.fetch_jobs("web", "w", 1)]
-    client.finish_jobs(ids, "w")
-    assert jobs_in(plain) == {}
-    return client
+    with Client.from_url(proxy.url) as made:
+        for job_id in [made.queue_job(JOB), *made.queue_jobs([JOB])]:
+            made.fetch_next_job("web", "w")
+            made.finish_job(job_id, "w")
+        made.queue_jobs([JOB])
+        made.finish_jobs([job_id for job_id, _ in made.fetch_jobs("web", "w", 1)], "w")
+        assert jobs_in(plain) == {}
+        yield made
 
 
 def test_queueing_a_job(plain: redis.Redis, near: Client, proxy: Proxy) -> None:
@@ -102,8 +95,33 @@ def test_an_exchange(plain: redis.Redis) -> None:
     assert spent == {**dict.fromkeys(once, 1), "llen": 2, "lrange": 2, "ltrim": 2, "hgetall": 100}
 
 
+def test_an_idle_manager(plain: redis.Redis, managers: Managers) -> None:
+    """A beat, and a BLMOVE on each list that blocks for as long as it may, with a peek behind it; nothing else."""
+    managers.start("tests.support.targets:succeed", workers=2, lease=3)
+    wait_until(lambda: plain.info("clients")["blocked_clients"] == 2, why="it waits")
+    first = calls(plain)
+    wait_until(lambda: calls(plain)["smismember"] - first["smismember"] >= 4, why="two beats")
+    before = calls(plain)
+    wait_until(lambda: calls(plain)["smismember"] - before["smismember"] >= 6, why="three beats more")
+    spent = calls(plain) - before
+
+    beat = {"evalsha": 1, "hget": 1, "smismember": 2, "del": 1, "hset": 1, "hgetall": 1, "zrange": 1, "llen": 2}
+    beats, peeks = spent["hgetall"], spent["lindex"]
+    # A BLMOVE and its peek each lease, here: 3 s, and a beat each third of it.
+    assert peeks <= 2 * (beats // 3 + 1)
+    assert spent.pop("blmove", 0) in {peeks - 1, peeks, peeks + 1}
+    spent["evalsha"] += spent.pop("eval", 0)  # the first on a connection goes with its text
+    peek = {"evalsha": peeks, "hget": peeks, "time": peeks, "lindex": peeks}
+    assert +Counter(spent) == +(Counter(peek) + Counter({name: beats * times for name, times in beat.items()}))
+
+
+def test_what_an_idle_manager_asks_for() -> None:
+    """With the lease that managers have: in a minute two BLMOVEs and two peeks six times, and twelve beats."""
+    assert (60 / min(BLOCK, LEASE), 60 / (LEASE / BEATS)) == (6, 12)
+
+
 def test_a_job_for_an_idle_manager(plain: redis.Redis, client: Client, managers: Managers) -> None:
-    """Queued, it comes with the reply of a BLMOVE; an exchange tells what it is, another that it is done."""
+    """Queued, it comes with the replies to a BLMOVE and the peek behind it; an exchange tells that it is done."""
     managers.start("tests.support.targets:succeed", workers=2, lease=600)
 
     def one() -> None:
@@ -111,5 +129,6 @@ def test_a_job_for_an_idle_manager(plain: redis.Redis, client: Client, managers:
         wait_until(lambda: jobs_in(plain) == {})
 
     spent = [cost(plain, one) for _ in range(5)]
-    assert min(each.get("evalsha", 0) for each in spent) == 3
+    # The first peek on a connection goes with its text.
+    assert min(each.get("evalsha", 0) + each.get("eval", 0) for each in spent) == 3
     assert min(each.get("blmove", 0) for each in spent) == 1

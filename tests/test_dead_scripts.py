@@ -10,7 +10,7 @@ import redis
 from qw.keys import Keys
 from qw.scripts import ClientScripts, Trimmed
 from tests.support.keyspace import Value, snapshot
-from tests.support.scripts import Space, jobs, run, scripts, seed, under
+from tests.support.scripts import Space, jobs, now_ms, run, scripts, seed, under
 from tests.support.server import MakeServer
 
 #: What is noted in the hash of a buried job, and forgotten when it is queued again.
@@ -54,12 +54,6 @@ def requeue(client: redis.Redis, *ids: str, namespace: str | None = None) -> See
 def delete(client: redis.Redis, *ids: str, namespace: str | None = None) -> Seen:
     """Delete, and return what is said and what is there afterwards."""
     return run(client, ClientScripts(Keys(namespace)).delete(ids)), snapshot(client)
-
-
-def now_ms(client: redis.Redis) -> float:
-    """Return what time it is for Redis."""
-    seconds, micros = client.time()
-    return float(seconds * 1000 + micros / 1000)
 
 
 @pytest.mark.parametrize("namespace", [None, "orders"])

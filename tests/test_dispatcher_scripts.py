@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -22,6 +23,7 @@ from tests.support.scripts import (
     exchange,
     found,
     jobs,
+    now_ms,
     run,
     scripts,
     seed,
@@ -152,6 +154,39 @@ def test_beat(row: Row, namespace: str | None, plain: redis.Redis) -> None:
 
 
 @pytest.mark.parametrize("namespace", [None, "orders"])
+@pytest.mark.parametrize(
+    ("score", "waits"),
+    [
+        pytest.param(None, math.inf, id="none"),
+        pytest.param(-5.0, 0.0, id="due already"),
+        pytest.param(60.0, 60.0, id="in a minute"),
+        pytest.param(math.inf, 1e9, id="never"),
+    ],
+)
+def test_beat_tells_when_a_job_is_due(
+    score: float | None, waits: float, namespace: str | None, plain: redis.Redis
+) -> None:
+    """In how many seconds, as `due` does; nothing is moved, and of several the first counts."""
+    seed(plain, under(namespace, HERE))
+    if score is not None:
+        first = now_ms(plain) + 1000 * score
+        seed(plain, under(namespace, {"all:scheduled": {"later": first + 90_000, "first": first}}))
+    before = snapshot(plain)
+    said = run(plain, scripts(namespace).beat()).wait
+
+    assert said == pytest.approx(waits, abs=5.0)
+    assert (said == 0.0) == (waits == 0.0)
+    assert {**snapshot(plain), **under(namespace, HERE)} == {**before, **under(namespace, HERE)}
+
+
+def test_beat_leaves_it_to_due_to_tell_what_is_wrong(plain: redis.Redis) -> None:
+    """Where `all:scheduled` is no sorted set, it says that something is due: `due` is refused, and that is told."""
+    seed(plain, {**HERE, "all:scheduled": "text"})
+
+    assert run(plain, scripts().beat()).wait == 0.0
+
+
+@pytest.mark.parametrize("namespace", [None, "orders"])
 @pytest.mark.parametrize("row", LEAVE, ids=str)
 def test_leave(row: Row, namespace: str | None, plain: redis.Redis) -> None:
     """Nothing of the start stays, everything of others does, and no job is lost."""
@@ -230,6 +265,6 @@ def test_any_number_of_workers(names: Sequence[str], plain: redis.Redis) -> None
     made = scripts(workers=tuple(names))
     status = run(plain, made.register())
 
-    assert (status, run(plain, made.beat())) == ("ok", Beaten("ok", {"web.s1": "2"}, [0] * len(names)))
+    assert (status, run(plain, made.beat())) == ("ok", Beaten("ok", {"web.s1": "2"}, [0] * len(names), math.inf))
     assert snapshot(plain).get("web:workers", set()) == set(names)
     assert (run(plain, made.leave()), snapshot(plain)) == (0, {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
@@ -287,7 +288,7 @@ def test_starts_come_and_go_when_redis_is_full(fill: Callable[[Space], None], pl
     fill({**jobs("a", **WEB), MINE: ["a"]})
     register, beat, leave = scripts().register(), scripts().beat(), scripts().leave()
 
-    assert (run(plain, register), run(plain, beat)) == ("ok", Beaten("ok", {"web.s1": "2"}, [1, 0, 0]))
+    assert (run(plain, register), run(plain, beat)) == ("ok", Beaten("ok", {"web.s1": "2"}, [1, 0, 0], math.inf))
     assert run(plain, leave) == 1
     assert snapshot(plain) == {**jobs("a", **WEB), "web:jobs": ["a"], **RELEASED_1}
 

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 import redis
 
-from qw.dispatcher.knocker import BLOCK, Knocker
+from qw.dispatcher.knocker import Knocker
 from qw.dispatcher.refusals import Refusals
 from qw.keys import Keys
+from qw.scripts import Peeked
 from tests.support.links import Place, making_places
 from tests.support.managers import push
 from tests.support.network import Network
+from tests.support.scripts import scripts
 from tests.support.server import RedisServer
 from tests.support.wait import wait_until
 
 WORKER = "web.s1.0"
+#: Seconds that it blocks here.
+BRIEFLY = 4.0
 
 
 class Stage:
@@ -27,10 +31,14 @@ class Stage:
     def __init__(self, knocking: Place, main: Place) -> None:
         self._knocking, self._main = knocking, main
         self.told: list[tuple[str, ...]] = []
-        self.knocker = Knocker(knocking.link, Keys(), None, self, BLOCK, Refusals(logging.getLogger("qw.test")))
+        refusals = Refusals(logging.getLogger("qw.test"))
+        self.knocker = Knocker(knocking.link, Keys(), scripts(), None, self, BRIEFLY, refusals)
+        #: What was seen of the job.
+        self.seen: Peeked | None = None
 
-    def knocked(self, worker: str, job_id: str, queue: str) -> None:
+    def knocked(self, worker: str, job_id: str, queue: str, peeked: Peeked | None) -> None:
         """Note it."""
+        self.seen = peeked
         self.told.append(("knocked", worker, job_id, queue))
 
     def knock_refused(self) -> None:
@@ -55,7 +63,7 @@ class Stage:
             self.knocker.release_if_busy(idle=idle, now=time.monotonic(), main=self._main.link)
             return self.knocker.armed_for is None
 
-        wait_until(is_free, within=BLOCK + 5)
+        wait_until(is_free, within=BRIEFLY + 5)
         return time.monotonic() - began
 
 
@@ -79,9 +87,41 @@ def test_claims_for_its_worker(stage: Stage, plain: redis.Redis) -> None:
     stage.knocker.arm(WORKER)
     push(plain, "a")
 
-    assert stage.free_in(idle=True) < BLOCK / 2
+    assert stage.free_in(idle=True) < BRIEFLY / 2
     assert stage.told == [("knocked", WORKER, "a", "")]
     assert plain.lrange(f"{WORKER}:jobs", 0, -1) == [b"a"]
+
+
+def seen(stage: Stage, plain: redis.Redis, job_id: str) -> Sequence[str]:
+    """Return which ids it has seen, when it brings this job."""
+    push(plain, job_id)
+    wait_until(lambda: stage.free_in(idle=True) < 1 and ("knocked", WORKER, job_id, "") in stage.told)
+    return stage.seen.batch.ids if stage.seen and stage.seen.batch else ()
+
+
+def test_sees_what_it_brings(stage: Stage, plain: redis.Redis) -> None:
+    """With the same reply; again when Redis has forgotten the script, but not the first time then."""
+    stage.identify()
+    looks = []
+    for job_id in ("a", "b", "c", "d"):
+        if job_id == "c":
+            plain.script_flush()
+        stage.knocker.arm(WORKER)
+        looks.append(seen(stage, plain, job_id))
+
+    assert looks == [["a"], ["b"], (), ["d"]]
+
+
+def test_sees_nothing_in_doubt(stage: Stage, plain: redis.Redis) -> None:
+    """When its worker's list is looked into while it is armed, not another's; the next time it sees again."""
+    stage.identify()
+    looks = []
+    for job_id, doubted in (("a", "web.s1.1"), ("b", WORKER), ("c", "web.s1.1")):
+        stage.knocker.arm(WORKER)
+        stage.knocker.doubt(doubted)
+        looks.append(seen(stage, plain, job_id))
+
+    assert looks == [["a"], (), ["c"]]
 
 
 def test_is_freed_when_its_worker_is_busy(stage: Stage) -> None:
@@ -89,7 +129,7 @@ def test_is_freed_when_its_worker_is_busy(stage: Stage) -> None:
     stage.identify()
     stage.knocker.arm(WORKER)
 
-    assert stage.free_in(idle=False) < BLOCK / 2
+    assert stage.free_in(idle=False) < BRIEFLY / 2
     assert stage.told == []
 
 
@@ -100,7 +140,7 @@ def test_is_freed_though_it_was_asked_for_too_early(stage: Stage, network: Netwo
     network.latency = 0.2
     stage.knocker.arm(WORKER)
 
-    assert stage.free_in(idle=False) < BLOCK / 2
+    assert stage.free_in(idle=False) < BRIEFLY / 2
 
 
 def test_is_freed_though_nobody_knew_who_it_is(stage: Stage, network: Network) -> None:
@@ -109,7 +149,7 @@ def test_is_freed_though_nobody_knew_who_it_is(stage: Stage, network: Network) -
     stage.identify()
     stage.knocker.arm(WORKER)
 
-    assert stage.free_in(idle=False) < BLOCK / 2
+    assert stage.free_in(idle=False) < BRIEFLY / 2
 
 
 @pytest.mark.slow
@@ -119,4 +159,4 @@ def test_who_may_not_be_identified_runs_out(stage: Stage) -> None:
     stage.knocker.arm(WORKER)
 
     assert stage.knocker.may_move_to(WORKER) is False
-    assert stage.free_in(idle=False) > BLOCK - 1
+    assert stage.free_in(idle=False) > BRIEFLY - 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -152,7 +153,7 @@ def test_a_script_sent_with_its_text_is_behind_what_was_sent_before(place: Place
     place.link.call(scripts().beat(), replies.append)
     place.until(lambda: len(replies) == 3)
 
-    assert replies == [b"PONG", "ok", Beaten("ok", {"web.s1": "2"}, [0, 0, 0])]
+    assert replies == [b"PONG", "ok", Beaten("ok", {"web.s1": "2"}, [0, 0, 0], math.inf)]
 
 
 def test_a_script_that_fails(place: Place, plain: redis.Redis) -> None:

@@ -28,9 +28,9 @@ class Stage:
         """Note it."""
         self.told.append("enrolled")
 
-    def counted(self, lengths: Sequence[int]) -> None:
+    def counted(self, lengths: Sequence[int], wait: float) -> None:
         """Note it."""
-        self.told.append(f"counted {lengths}")
+        self.told.append(f"counted {lengths}, due in {wait}")
 
     def refused(self, error: ResponseError) -> None:
         """Note it."""
@@ -74,3 +74,15 @@ def test_who_is_struck_ends(stage: Stage) -> None:
     """It may do nothing more."""
     assert not stage.presence.standing("struck")
     assert (stage.told, stage.place.link.waiting) == (["struck"], 0)
+
+
+def test_is_sure_while_it_goes_on(stage: Stage) -> None:
+    """Known, and no longer than a beat since the last turn: in a longer pause it may have been taken for dead."""
+    assert not stage.presence.is_sure(0.0)
+    stage.presence.register()
+    stage.place.until(lambda: stage.told == ["enrolled"], "its registration")
+    stage.presence.awake(100.0)
+
+    assert [stage.presence.is_sure(now) for now in (100.0, 105.0, 105.1)] == [True, True, False]
+    stage.presence.gone()
+    assert not stage.presence.is_sure(100.0)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from qw.client import Client
 from qw.dispatcher import knocker, session
 from qw.prove.relay import Relay
 from tests.conftest import Mode
@@ -89,6 +90,24 @@ def test_a_black_hole(
     assert Counter(run.split()[0] for run in gate.runs) == Counter(["running", "waiting"])
     assert (len(fleet.said("gone")), len(fleet.said("back"))) == (1, 1)
     assert left_in(plain) == {}
+
+
+def test_a_bell_that_leads_nowhere(
+    fleet: Fleet, network: Network, gate: Gate, client: Client, plain: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A beat finds what it should have told of; so it is asked for a sign of life, given up, and made again."""
+    monkeypatch.setattr(session, "SILENCE", 0.5)
+    manager = fleet.start(network.url, lease=3.0)
+    wait_until(lambda: network.swallow(b"SUBSCRIBE"), 10, "a bell")
+    client.queue_job(gate.fields)
+    gate.await_runs(1, 10)  # by now it has looked into its workers' lists, as it does when a bell is new
+    client.queue_job(gate.fields, worker=manager.workers[0])
+    gate.await_runs(2, 10)
+    # The one that leads nowhere is still there for Redis.
+    wait_until(lambda: plain.pubsub_numsub("all:bell") == [(b"all:bell", 2)], 10, "another bell")
+    manager.stop()
+
+    assert fleet.said("gone") == []
 
 
 def test_cut_in_the_middle_of_a_reply(fleet: Fleet, redis_server: RedisServer, gate: Gate, plain: redis.Redis) -> None:

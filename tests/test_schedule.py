@@ -15,7 +15,7 @@ from qw.dispatcher.refusals import PAUSE
 from qw.dispatcher.schedule import LULL, Schedule
 from qw.scripts import Status
 from tests.support.links import Place, making_places
-from tests.support.scripts import ALIVE, jobs, scripts, seed
+from tests.support.scripts import ALIVE, jobs, now_ms, scripts, seed
 
 
 class Stage:
@@ -52,12 +52,6 @@ def stage(redis_url: str, plain: redis.Redis) -> Iterator[Stage]:
     seed(plain, ALIVE)
     with making_places() as make:
         yield Stage(make(redis_url).open())
-
-
-def now_ms(client: redis.Redis) -> float:
-    """Return what time it is for Redis."""
-    seconds, micros = client.time()
-    return float(seconds * 1000 + micros / 1000)
 
 
 def test_asks_nothing_by_itself(stage: Stage) -> None:
@@ -126,6 +120,35 @@ def test_notes_what_it_has_scheduled_itself(stage: Stage) -> None:
         stage.schedule.note(seconds)
 
     assert 4 < stage.schedule.due_at - time.monotonic() <= 5
+
+
+def test_hears_from_a_beat_when_the_next_is_due(stage: Stage) -> None:
+    """It tells whether that is sooner than it knew; what it knows to be sooner, or was told to look for, stays."""
+    stage.schedule.look()
+    stage.until(lambda: stage.schedule.settled, "an answer")
+
+    assert [stage.schedule.heard(seconds) for seconds in (math.inf, 60, 60.01, 59.99, 5, math.inf, 0)] == [
+        False,
+        True,
+        False,
+        False,
+        True,
+        False,
+        True,
+    ]
+    stage.schedule.look()
+    stage.schedule.heard(60)
+    stage.until(lambda: stage.told == ["ok", "ok"], "another call")
+
+
+def test_hears_nothing_while_it_may_not_ask(stage: Stage) -> None:
+    """Nor while a call is in flight, whose answer is newer."""
+    assert not stage.schedule.heard(0)
+    stage.schedule.look()
+    stage.schedule.mind(time.monotonic(), may_ask=True)
+
+    assert not stage.schedule.heard(0)
+    assert stage.schedule.due_at == math.inf
 
 
 @pytest.mark.parametrize("status", ["missing", "struck"])

@@ -10,7 +10,7 @@ import contextlib
 import json
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -29,22 +29,9 @@ from qw.scripts import Batch
 from qw.slots import Outcome, Report
 from qw.slots.inline import InlineSlot
 from qw.target import Target
+from tests.support.slots import Served, batch
 from tests.support.targets import succeed
 from tests.support.wait import wait_until
-
-
-def batch(*ids: str) -> Batch:
-    """Return jobs as `exchange` brings them."""
-    return Batch("w1", ids, b"\n".join(json.dumps([job_id]).encode() for job_id in ids))
-
-
-class Served(InlineSlot):
-    """A slot that runs what the test says."""
-
-    def __init__(self, name: str, run: Callable[[str], Outcome | None]) -> None:
-        super().__init__(name, Target.load(succeed), lambda: None)
-        self._run = run
-        self._serving = True  # as soon as a test lets it
 
 
 class Place:
@@ -87,7 +74,7 @@ class Place:
 
     def hand(self, *ids: str, now: float = 0.0, knocked: bool = False, keep_lines: bool = False) -> None:
         """Give the worker a batch."""
-        self.state.hand(batch(*ids), now, knocked=knocked, keep_lines=keep_lines)
+        self.state.hand(batch("w1", ids), now, knocked=knocked, keep_lines=keep_lines)
 
     def wait_begun(self, *ids: str) -> None:
         """Wait until exactly these have begun, in this order."""
@@ -169,7 +156,7 @@ def test_lines_are_kept_for_the_log(place: Place) -> None:
 
 
 def test_room_is_for_whole_batches(place: Place) -> None:
-    """A worker gets more when half of what it may hold is run, and holds two batches at most."""
+    """A worker gets more when a third of what it may hold is run, and holds three batches at most."""
     assert place.state.room(4) == 4
     place.hand("a", "b", "c", "d")
     assert (place.state.room(4), place.state.idle) == (0, False)
@@ -181,9 +168,11 @@ def test_room_is_for_whole_batches(place: Place) -> None:
     assert place.state.room(4) == 2
 
     place.hand("e")
+    assert place.state.room(8) == 5
+    place.hand("f")
     assert place.state.room(8) == 0
     assert place.ended(2) == ["c", "d"]
-    assert place.state.room(8) == 7
+    assert place.state.room(8) == 6
 
 
 def test_one_at_a_time(place: Place) -> None:
@@ -197,7 +186,7 @@ def test_one_at_a_time(place: Place) -> None:
 
 
 def test_what_waits_too_long_goes_back(place: Place) -> None:
-    """20 ms after they came, jobs behind a long one go back in their order; the worker gets none until it ends."""
+    """15 ms after they came, jobs behind a long one go back in their order; the worker gets none until it ends."""
     place.hand("a", "b", "c", now=5.0)
     place.wait_begun("a")
     assert place.state.due() == 5.0 + PATIENCE
@@ -278,7 +267,7 @@ def test_a_large_job_has_time_to_come(asleep: Place) -> None:
     assert asleep.state.hand_back(6.9) == []
     assert asleep.state.hand_back(7.1) == ["a"]
 
-    asleep.state.hand(batch("b"), 8.0, knocked=False, keep_lines=False)
+    asleep.state.hand(batch("w1", "b"), 8.0, knocked=False, keep_lines=False)
     asleep.state.hand(large, 8.0, knocked=False, keep_lines=False)
     assert asleep.state.hand_back(8.1) == ["b", "a"]
 

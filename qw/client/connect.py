@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import socket
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +23,9 @@ _DROPPED = (
     "maint_notifications_pool_handler",
 )
 
+#: After 15 s without a word the system asks the other end for a sign of life, and three times more, each 5 s: a
+#: connection on which nothing is sent is else dead without our knowing, or forgotten by a router on the way.
+_KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPALIVE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 
 #: How Redis, in one version or another, says that it does not let us in.
 _OUTSIDE = ("NOAUTH", "WRONGPASS", "NOPERM", "ERR invalid password", "ERR AUTH")
@@ -43,6 +47,11 @@ def _accepted(connection_class: type[AbstractConnection]) -> frozenset[str]:
     return frozenset(names)
 
 
+def _keepalive_options() -> dict[int, int]:
+    """Return those that this system has; Linux calls the first TCP_KEEPIDLE, macOS TCP_KEEPALIVE."""
+    return {getattr(socket, name): value for name, value in _KEEPALIVE.items() if hasattr(socket, name)}
+
+
 def dedicated(pool: ConnectionPool, *, socket_timeout: float | None) -> AbstractConnection:
     """
     Make a connection as `pool` would, but of one's own: RESP2, bytes, and never retried by redis-py.
@@ -59,6 +68,7 @@ def dedicated(pool: ConnectionPool, *, socket_timeout: float | None) -> Abstract
         "socket_timeout": socket_timeout,
         "socket_connect_timeout": socket_timeout,
         "socket_keepalive": True,
+        "socket_keepalive_options": pool.connection_kwargs.get("socket_keepalive_options") or _keepalive_options(),
     }
     accepted = _accepted(pool.connection_class)
     sentinel = hasattr(pool, "sentinel_manager")  # a Sentinel's connection asks its pool for the master's address

@@ -34,7 +34,7 @@ from qw.dispatcher.trimmer import Trimmer
 from qw.dispatcher.wake import Wake
 from qw.errors import CrashLoop
 from qw.logs import say
-from qw.scripts import DispatcherScripts, Rescued
+from qw.scripts import DispatcherScripts, Peeked, Rescued
 from qw.slots import Report, Slot
 
 #: Where to look for the reason of a crash loop.
@@ -70,7 +70,7 @@ class Dispatcher:
         # A BLMOVE that is left behind may claim a job for as long as it blocks: by then others may have forgotten this
         # start, and nobody would look into its lists again.
         block = min(site.block, site.lease)
-        self._session = Session(site.connect, site.keys, site.manager, self, self._wake.ring, site.logger, block)
+        self._session = Session(site, self._scripts, self, self._wake.ring, block)
         self._crew = Crew(site.workers, lambda worker: make_slot(worker, self._wake.ring))
         self._adoptions = Adoptions(site.workers, site.manager, self._is_free)
         self._presence = Presence(self._session.main, self._scripts, f"{site.manager}.{site.start}", site.lease, self)
@@ -138,12 +138,12 @@ class Dispatcher:
         self._gather(now)
         self._mind_slots(now)
         self._mind_end(now)
-        if not self._departure.leaving:
-            if self._presence.known:
-                self._exchanges.mind(now)
+        leaving = self._departure.leaving
+        self._exchanges.mind(now, may_ask=self._presence.known and not leaving)
+        if not leaving:
             self._presence.mind(now)
         for each in (self._schedule, self._trimmer):
-            each.mind(now, may_ask=self._presence.known and not self._departure.leaving)
+            each.mind(now, may_ask=self._presence.known and not leaving)
         self._knock(now)
         self._wait(now)
 
@@ -204,12 +204,14 @@ class Dispatcher:
             self._ready.set()
             say(self._site.logger, logging.INFO, "ready", **self._site.about)
 
-    def counted(self, lengths: Sequence[int]) -> None:
-        """Look into the lists that hold more than is in hand."""
-        for state, length in zip(self._crew, lengths, strict=False):
-            if length > len(self._exchanges.in_hand(state.name)):
-                self.look(state.name)
-        self.scheduled()
+    def counted(self, lengths: Sequence[int], wait: float) -> None:
+        """Look into the lists that hold more than is in hand, and see when a job is due; the bell should have told."""
+        in_hand, each = self._exchanges.in_hand, zip(self._crew, lengths, strict=False)
+        longer = [state.name for state, length in each if length > len(in_hand(state.name))]
+        for worker in longer:
+            self.look(worker)
+        if self._schedule.heard(wait) or longer:
+            self._session.doubt_bell()
 
     def rescued(self, start: str, what: Rescued) -> None:
         """Tell of jobs of a dead start that went back to the queues, and ask for them."""
@@ -239,9 +241,9 @@ class Dispatcher:
         """Ask: nothing else tells now whether there is a job."""
         self._exchanges.dry = False
 
-    def knocked(self, worker: str, job_id: str, queue: str) -> None:
-        """Adopt what was moved to a worker."""
-        self._adoptions.knocked(worker, job_id, queue)
+    def knocked(self, worker: str, job_id: str, queue: str, peeked: Peeked | None) -> None:
+        """Start what was moved to a worker; or adopt it, if others may have it since."""
+        self._exchanges.knocked(worker, job_id, queue, peeked if self._presence.is_sure(time.monotonic()) else None)
 
     def claimed(self, worker: str, queue: str) -> None:
         """Adopt what may have been moved to a worker, unheard of."""
@@ -269,8 +271,7 @@ class Dispatcher:
 
     def _mind_end(self, now: float) -> None:
         at_rest = self._crew.resting and self._exchanges.at_rest
-        settled = self._presence.settled and self._schedule.settled
-        all_done = at_rest and settled and self._exchanges.may_knock(now)
+        all_done = at_rest and self._presence.settled and self._schedule.settled and self._exchanges.may_knock(now)
         if self._site.burst and not self._departure.is_quiet and all_done:
             self._departure.stop(now + LAST_WORDS)
         self._exchanges.quiet = self._departure.is_quiet
@@ -296,5 +297,4 @@ class Dispatcher:
         # Often enough to tell a pause of this process by.
         times = [now + min(1.0, self._site.lease / 6), self._presence.due(), self._session.knocks_due()]
         times += [self._departure.due(now), self._crew.due(now), self._exchanges.due(now)]
-        times += [self._schedule.due_at, self._trimmer.due_at]
-        return min(times)
+        return min(*times, self._schedule.due_at, self._trimmer.due_at)

@@ -18,6 +18,11 @@ FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 30.0
 #: So many deaths in a row right after their birth are no accident: nothing runs here.
 HOPELESS: Final = 7
+#: Seconds of work that a slot has left when it needs the next jobs: Redis deals them within one, most often.
+SOON: Final = 0.002
+#: Seconds of a job below which the exchanges for processes follow one another without a pause: each brings hundreds of
+#: jobs. With threads a pause leaves the interpreter to those that run.
+BRIEF: Final = 0.0001
 #: Seconds for the system to clear up after processes that were killed.
 KILLED: Final = 0.5
 
@@ -58,6 +63,19 @@ class Crew:
         """Return who may be given how many jobs."""
         rooms = [(state.name, state.room(depth)) for state in self]
         return [(name, room) for name, room in rooms if room > 0]
+
+    def can_linger(self, want: Sequence[tuple[str, int]], mean: float) -> bool:
+        """
+        Whether no slot needs jobs soon, though these want some, by the mean duration of jobs (s), and others may yet.
+
+        Slots without a descriptor have been waited for already: see `WorkerState.look_due`.
+        """
+        if mean < BRIEF and any(state.slot.fileno() >= 0 for state in self):
+            return False
+        states = [self[name] for name, _ in want]
+        return len(states) < len(self._states) and all(
+            state.slot.fileno() >= 0 and len(state.held) * mean >= SOON for state in states
+        )
 
     # -- lives --------------------------------------------------------------------------------------
 
@@ -190,6 +208,7 @@ class Crew:
                 times.append(state.reborn_at)
             if state.busy(now):
                 times.append(now + LOOK_AGAIN)
+            times.append(state.look_due())
         return min(times)
 
 

@@ -21,7 +21,8 @@ from qw.dispatcher.outbox import Outbox
 from qw.dispatcher.pace import Pace
 from qw.dispatcher.rescued import RescuedInHand
 from qw.dispatcher.session import Session
-from qw.scripts import Batch, DispatcherScripts, Exchanged, Status
+from qw.dispatcher.workers import LINGER
+from qw.scripts import Batch, DispatcherScripts, Exchanged, Peeked, Status
 from qw.slots import Outcome
 
 #: Seconds until it is asked again whether there is a job, where nothing tells: all that wait were rescued before.
@@ -49,6 +50,7 @@ class Exchanges:
         standing: Callable[[Status], bool],
         refused: Callable[[ResponseError], None],
     ) -> None:
+        self._session = session
         self._main = session.main
         self._scripts = scripts
         self._crew = crew
@@ -65,6 +67,9 @@ class Exchanges:
         #: Whether jobs are still taken.
         self.quiet = False
         self.in_flight = False
+        self._may_ask = False
+        #: Until when outcomes that are nobody's concern wait for others.
+        self._linger_until = float("inf")
         #: Who was to get jobs with the exchange in flight.
         self._asked: list[str] = []
         #: When to ask again although the queues seemed empty.
@@ -106,8 +111,11 @@ class Exchanges:
         """Note that there may be jobs in the queues."""
         self.dry = False
 
-    def mind(self, now: float) -> None:
-        """Send the next exchange, if there is anything to send or to ask for."""
+    def mind(self, now: float, *, may_ask: bool) -> None:
+        """Send the next exchange, if that may be, and there is anything to send or to ask for."""
+        self._may_ask = may_ask
+        if not may_ask:
+            return
         if now >= self._ask_at:
             self._ask_at, self.dry = float("inf"), False
         if self.in_flight or now < self.refusals.until:
@@ -115,10 +123,23 @@ class Exchanges:
         want = [] if self.quiet else self._wants()
         if not self._outbox and not self._adoptions and (self.dry or not want):
             return
+        if self._lingers(want, now):
+            return
+        self._linger_until = float("inf")
         plan = self._outbox.plan(self._adoptions.plan(self.in_hand), want, rescued=bool(self._rescued))
+        for adopt in plan.adopt:
+            self._session.doubt(adopt.worker)
         self.in_flight, self._asked = True, [worker for worker, _ in want]
         self._next_try = min((c.ttl for c in plan.contents if c.kind == "retry"), default=float("inf"))
         self._main.call(self._scripts.exchange(plan), self._exchanged)
+
+    def _lingers(self, want: Sequence[tuple[str, int]], now: float) -> bool:
+        """Whether the next exchange can wait a little: so that it serves several slots, which work meanwhile."""
+        plain = not (self.quiet or self._adoptions) and self._outbox and self._outbox.only_done
+        if not plain or not self._crew.can_linger(want, self.pace.mean):
+            return False
+        self._linger_until = min(self._linger_until, now + LINGER)
+        return now < self._linger_until
 
     def _wants(self) -> list[tuple[str, int]]:
         wants = self._crew.wants(self.pace.depth())
@@ -161,7 +182,26 @@ class Exchanges:
                 continue
             self._rescued.take(batch)
             worker.hand(batch, now, knocked=batch.worker in knocked, keep_lines=self._journal.keeps_lines)
+        if len(batches) == 1 and len(batches[0].ids) == 1:
+            _leave_interpreter()
         return knocked
+
+    def knocked(self, worker: str, job_id: str, queue: str, peeked: Peeked | None) -> None:
+        """Start a job that was moved to a worker, if that is safe by what was seen of it; or else adopt it."""
+        batch = self._safe(worker, job_id, peeked)
+        if peeked is None or batch is None:
+            self._adoptions.knocked(worker, job_id, queue)
+        elif self._standing(peeked.status):
+            self._journal.clock(peeked.now)
+            self.dry = self.dry and not peeked.more
+            self._crew[worker].hand(batch, time.monotonic(), knocked=True, keep_lines=self._journal.keeps_lines)
+            _leave_interpreter()
+
+    def _safe(self, worker: str, job_id: str, peeked: Peeked | None) -> Batch | None:
+        # With an exchange in flight, that may have found the job in the worker's list as well.
+        safe = not (self.in_flight or self.quiet) and self._crew[worker].idle and job_id not in self.in_hand(worker)
+        batch = peeked and peeked.batch
+        return batch if batch and safe and batch.ids == [job_id] else None
 
     def lost(self) -> None:
         """Note that no answer comes: what was sent goes again, and jobs may have been dealt unheard of."""
@@ -184,5 +224,13 @@ class Exchanges:
         return self._crew[worker].idle and not self._adoptions.reserved(worker)
 
     def due(self, now: float) -> float:
-        """When `mind` wants to be called again, whatever comes in."""
-        return min(self._ask_at, self.refusals.until) if self.refusals.until > now else self._ask_at
+        """When `mind` wants to be called again, whatever comes in; infinity where it could do nothing."""
+        if not self._may_ask:
+            return float("inf")
+        # Nothing is sent before the end of a pause: a time that has passed would never come to rest.
+        return min(self._ask_at, self.refusals.until if self.refusals.until > now else self._linger_until)
+
+
+def _leave_interpreter() -> None:
+    """Let the thread begin that has got the only job just now; or it would wait for the rest of this turn, 0.1 ms."""
+    time.sleep(0)

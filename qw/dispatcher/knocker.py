@@ -1,12 +1,14 @@
 """
 Waiting for jobs without polling: two connections, each blocked on one list for an idle worker.
 
-    BLMOVE <manager>:jobs <idle worker>:jobs RIGHT LEFT 5
-    BLMOVE all:jobs       <idle worker>:jobs RIGHT LEFT 5
+    BLMOVE <manager>:jobs <idle worker>:jobs RIGHT LEFT 10      peek
+    BLMOVE all:jobs       <idle worker>:jobs RIGHT LEFT 10      peek
 
 A plain LPUSH from any program wakes exactly one worker of the fleet. The reply is only a knock: what
-runs is what `exchange` then finds in the worker's list. So a claim whose reply was lost, or that comes
-after its worker has got something else to do, is picked up in the same way as any other.
+runs is what a script then finds in the worker's list. Behind each BLMOVE waits a `peek`, which Redis
+runs as soon as that is served: with its reply an ordinary job starts without another round trip. Any
+other, a claim whose reply was lost, and one that comes after its worker has got something else to do,
+is picked up by the next `exchange`.
 """
 
 from __future__ import annotations
@@ -19,10 +21,12 @@ from redis.exceptions import ResponseError
 from qw.dispatcher.link import Link
 from qw.dispatcher.refusals import Refusals
 from qw.keys import Keys, to_str
+from qw.scripts import DispatcherScripts, Peeked
 
 #: Seconds that one BLMOVE blocks: a connection that is dead without our knowing stays first in Redis's
-#: queue of waiters, and takes the next job, for no longer than this.
-BLOCK: Final = 5.0
+#: queue of waiters, and takes the next job, for no longer than this. With a peek behind each it is as much
+#: for Redis as two that block for 5 s.
+BLOCK: Final = 10.0
 #: Seconds over `BLOCK` after which a reply is given up, and the connection with it.
 MARGIN: Final = 3.0
 #: Seconds that a knock may stay armed for a worker that has got something to do meanwhile.
@@ -32,8 +36,8 @@ TOLERANCE: Final = 0.002
 class KnockListener(Protocol):
     """Who is told what became of a knock."""
 
-    def knocked(self, worker: str, job_id: str, queue: str) -> None:
-        """Note a job that was moved to a worker from a queue, '' for all:jobs."""
+    def knocked(self, worker: str, job_id: str, queue: str, peeked: Peeked | None) -> None:
+        """Note a job that was moved to a worker from a queue, '' for all:jobs, and what was seen of it."""
 
     def knock_refused(self) -> None:
         """Note that Redis refuses to block: only asking tells what there is."""
@@ -55,6 +59,7 @@ class Knocker:
         self,
         link: Link,
         keys: Keys,
+        scripts: DispatcherScripts,
         queue: str | None,
         listener: KnockListener,
         block: float,
@@ -62,6 +67,7 @@ class Knocker:
     ) -> None:
         self.link = link
         self._keys = keys
+        self._scripts = scripts
         self._source = keys.all_jobs if queue is None else keys.jobs(queue)
         #: What `qw:queue` says of a job from this list.
         self._queue = "" if queue is None else f"{queue}:jobs"
@@ -70,6 +76,12 @@ class Knocker:
         self._block = max(0.1, min(BLOCK, block))
         #: The worker that the armed BLMOVE is for.
         self.armed_for: str | None = None
+        #: What it has answered, while the reply to the peek is on its way.
+        self._moved: object = None
+        #: Whether Redis knows the peek, as far as is known.
+        self._is_known = False
+        #: Whether the job may have been adopted by the time its peek is read.
+        self._is_doubtful = False
         self._busy_since = float("inf")
         self._unblocking = False
         self._may_unblock = True
@@ -78,12 +90,21 @@ class Knocker:
         """Block for `worker`, unless it is blocked already."""
         if self.armed_for is not None or not self.link.up or time.monotonic() < self._refusals.until:
             return
-        self.armed_for = worker
+        self.armed_for, self._is_doubtful = worker, False
         self._busy_since, self._unblocking = float("inf"), False
-        command = ("BLMOVE", self._source, self._keys.jobs(worker), "RIGHT", "LEFT", f"{self._block:g}")
-        self.link.send(command, self._answered)
+        block = ("BLMOVE", self._source, self._keys.jobs(worker), "RIGHT", "LEFT", f"{self._block:g}")
+        peek = self._scripts.peek(worker, self._queue)
 
-    def _answered(self, reply: object) -> None:
+        def blocked(reply: object) -> None:
+            self._moved = reply
+
+        def peeked(reply: object) -> None:
+            self._is_known = not isinstance(reply, ResponseError)
+            self._answered(self._moved, None if isinstance(reply, ResponseError) else peek.parse(reply))
+
+        self.link.send_both(block, blocked, peek.evalsha() if self._is_known else peek.eval(), peeked)
+
+    def _answered(self, reply: object, peeked: Peeked | None) -> None:
         worker, self.armed_for = cast("str", self.armed_for), None
         if isinstance(reply, ResponseError):
             # Redis ends what is blocked when it becomes a replica, and hangs up; that is told when it refuses more.
@@ -93,7 +114,16 @@ class Knocker:
             return
         self._refusals.over()
         if reply is not None:
-            self._listener.knocked(worker, to_str(cast("bytes", reply)), self._queue)
+            peeked = None if self._is_doubtful else peeked
+            self._listener.knocked(worker, to_str(cast("bytes", reply)), self._queue, peeked)
+
+    def doubt(self, worker: str) -> None:
+        """
+        Note that this worker's list is looked into meanwhile.
+
+        What this knock moves there may be found, run and finished before the reply comes: a peek is no proof then.
+        """
+        self._is_doubtful = self._is_doubtful or self.armed_for == worker
 
     def lost(self) -> None:
         """Note that the connection is gone: it may have moved a job to the worker that it was armed for."""
@@ -132,7 +162,7 @@ class Knocker:
             self._may_unblock = False
 
     def _unblocked(self, reply: object) -> None:
-        # Not permitted: the BLMOVE runs out by itself within 5 s, and what it claims meanwhile is handed back.
+        # Not permitted: the BLMOVE runs out by itself within 10 s, and what it claims meanwhile is handed back.
         if not isinstance(reply, ResponseError):
             self._may_unblock = True
         elif str(reply).startswith("NOPERM"):

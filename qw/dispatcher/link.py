@@ -190,6 +190,20 @@ class Link:
         self._out += pack(command)
         self.write()
 
+    def send_both(
+        self,
+        first: tuple[Argument, ...],
+        then: Callable[[object], None],
+        second: tuple[Argument, ...],
+        finally_: Callable[[object], None],
+    ) -> None:
+        """Send two commands in one go, so that Redis has the second when it has done the first."""
+        if self._socket is not None:
+            now = time.monotonic()
+            self._waiting += ((now, then), (now, finally_))
+            self._out += pack(first) + pack(second)
+            self.write()
+
     def call(self, call: Call[T], then: Callable[[T | ResponseError], None]) -> None:
         """Run a script; when Redis does not know it, send it with its text."""
 

@@ -26,8 +26,8 @@ class Registrant(Protocol):
     def enrolled(self) -> None:
         """Go on: this start is registered (again)."""
 
-    def counted(self, lengths: Sequence[int]) -> None:
-        """Note how many ids the list of each worker holds, in the order of the workers."""
+    def counted(self, lengths: Sequence[int], wait: float) -> None:
+        """Note how many ids the list of each worker holds, in their order, and in how many seconds a job is due."""
 
     def refused(self, error: ResponseError) -> None:
         """Note that Redis does not take the registration now."""
@@ -85,6 +85,10 @@ class Presence:
             self.known, self._beat_at = False, now
         self._last_awake = now
 
+    def is_sure(self, now: float) -> bool:
+        """Whether nobody can have taken this start for dead since the last turn of the loop."""
+        return self.known and now - self._last_awake <= self._interval
+
     def gone(self) -> None:
         """Note that the connection is lost: the next one registers first of all."""
         self.known, self._beat_at = False, math.inf
@@ -134,4 +138,4 @@ class Presence:
     def _beaten(self, reply: Beaten | ResponseError) -> None:
         if not isinstance(reply, ResponseError) and self.standing(reply.status):
             self._rescuer.look(reply.beats)
-            self._who.counted(reply.lengths)
+            self._who.counted(reply.lengths, reply.wait)

@@ -29,12 +29,15 @@ from qw.scripts import DispatcherScripts, Due, Status
 #: while jobs become due all the time, and small beside the 50 ms that a job may be late.
 LULL: Final = 0.01
 
+#: Seconds by which two looks at the same moment may differ, since replies take their time.
+AGO: Final = 0.1
+
 
 class Schedule:
     """
     What one start of a manager does for delayed jobs.
 
-    1. It asks when the next one is due: when it is connected, at each beat, and when the bell says so.
+    1. It asks when the next one is due when it is connected, and when the bell says so; each beat tells it.
     2. At that time it has them moved, one call at a time, until no more are due.
     """
 
@@ -85,6 +88,14 @@ class Schedule:
     def note(self, seconds: float) -> None:
         """Note that a job is due in that time: this start has scheduled it just now."""
         self._next = min(self._next, time.monotonic() + seconds)
+
+    def heard(self, seconds: float) -> bool:
+        """Note that Redis says so, infinity: there is none; returns whether that is news, and sooner than was known."""
+        if self._in_flight or not self._may_ask:
+            return False
+        known, at = self._next, time.monotonic() + seconds
+        self._next = min(known, at)  # never later: this may have been asked before what is known came to be
+        return at < known - AGO
 
     def gone(self) -> None:
         """Note that the connection is lost: what was known is of no more use. Once it is back, `look`."""

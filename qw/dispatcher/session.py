@@ -18,19 +18,20 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol, cast
 
-from redis.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
 from qw.client.connect import keeps_out
 from qw.dispatcher.knocker import Knocker, KnockListener
 from qw.dispatcher.link import Link
 from qw.dispatcher.refusals import Refusals
-from qw.keys import SCHEDULED, Keys, to_str
+from qw.dispatcher.site import Site
+from qw.keys import SCHEDULED, to_str
 from qw.logs import say
+from qw.scripts import DispatcherScripts
 
 #: Seconds that the main connection may leave a command without an answer before it is given up.
 PATIENCE: Final = 10.0
-#: Seconds of silence after which the bell is asked whether it is there; after twice that it is given up.
+#: Seconds that the bell may leave the question whether it is there without an answer.
 SILENCE: Final = 5.0
 #: Failures in a row of another connection that are told while the main one is there.
 SEVERAL: Final = 3
@@ -56,15 +57,9 @@ class Session:
     """The connections of one start of a manager."""
 
     def __init__(
-        self,
-        connect: Callable[[], AbstractConnection],
-        keys: Keys,
-        manager: str,
-        listener: Listener,
-        wake: Callable[[], None],
-        logger: logging.Logger,
-        block: float,
+        self, site: Site, scripts: DispatcherScripts, listener: Listener, wake: Callable[[], None], block: float
     ) -> None:
+        connect, keys, manager, logger = site.connect, site.keys, site.manager, site.logger
         self._listener = listener
         self._keys = keys
         self._logger = logger
@@ -76,11 +71,11 @@ class Session:
         self.main = Link(connect, self, wake)
         self.bell = Link(connect, self, wake)
         self.bell.on_push = self._rung
-        #: When the bell was heard last, and whether it was asked for a sign of life since.
-        self._heard, self._asked = 0.0, False
+        #: When the bell was asked for a sign of life, if it has given none since.
+        self._asked: float | None = None
         self.knockers = (
-            Knocker(Link(connect, self, wake), keys, manager, listener, block, self.refusals.beside()),
-            Knocker(Link(connect, self, wake), keys, None, listener, block, self.refusals.beside()),
+            Knocker(Link(connect, self, wake), keys, scripts, manager, listener, block, self.refusals.beside()),
+            Knocker(Link(connect, self, wake), keys, scripts, None, listener, block, self.refusals.beside()),
         )
         self.links: Sequence[Link] = (self.main, *(k.link for k in self.knockers), self.bell)
 
@@ -102,16 +97,17 @@ class Session:
         for knocker in self.knockers:
             if knocker.link.up and knocker.overdue(now):
                 knocker.link.lose(TimeoutError("a blocked connection did not come back"))
-        self._mind_bell(now)
-
-    def _mind_bell(self, now: float) -> None:
-        # Nothing is ever sent on it, so that a dead one would look like a quiet one for good.
-        if not self.bell.up or now - self._heard < SILENCE:
-            return
-        if now - self._heard >= 2 * SILENCE:
+        if self.bell.up and self._asked is not None and now - self._asked > SILENCE:
             self.bell.lose(TimeoutError("the bell gives no sign of life"))
-        elif not self._asked:
-            self._asked = True
+
+    def doubt_bell(self) -> None:
+        """
+        Ask the bell whether it is there: a beat told what it should have told.
+
+        A dead one looks like a quiet one. The system notices most by TCP's keepalive, without a word to Redis.
+        """
+        if self.bell.up and self._asked is None:
+            self._asked = time.monotonic()
             self.bell.send(("PING",), None)
 
     def watch(self, poll: select.poll) -> None:
@@ -142,6 +138,11 @@ class Session:
             if knocker.armed_for is not None:
                 knocker.release_if_busy(idle=is_free(knocker.armed_for), now=now, main=self.main)
 
+    def doubt(self, worker: str) -> None:
+        """Note that this worker's list is looked into, whatever is armed for it."""
+        for knocker in self.knockers:
+            knocker.doubt(worker)
+
     def may_move_to(self, worker: str) -> bool:
         """Whether a knock may still bring a job to this worker."""
         return any(knocker.may_move_to(worker) for knocker in self.knockers)
@@ -162,7 +163,7 @@ class Session:
         if link is self.main:
             self._listener.main_up()
         elif link is self.bell:
-            self._heard, self._asked = time.monotonic(), False
+            self._asked = None
             link.send(("SUBSCRIBE", self._keys.all_bell), None)
             self._listener.look(None)
         else:
@@ -201,7 +202,7 @@ class Session:
             self._knocker_of(link).lost()
 
     def _rung(self, message: object) -> None:
-        self._heard, self._asked = time.monotonic(), False
+        self._asked = None
         if isinstance(message, ResponseError):
             self.refusals.note(message)  # without the bell a job for one worker waits for the next beat
         if isinstance(message, list) and message[0] == b"message":

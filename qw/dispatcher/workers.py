@@ -17,16 +17,20 @@ import attrs
 from qw.scripts import Batch
 from qw.slots import Outcome, Report, Slot
 
-#: Seconds that a job may wait in a slot for the one before it; then it goes back (promise 4).
-PATIENCE: Final = 0.020
+#: Seconds that a job may wait in a slot for the one before it; then it goes back. With the way to another slot it
+#: is within the 20 ms of promise 4.
+PATIENCE: Final = 0.015
 #: The same for a job that came to a busy worker by a late knock.
 SHORT_PATIENCE: Final = 0.002
 #: Bytes a second that a slot takes in on a busy machine: a large job that goes alone into an idle slot has so much
 #: longer, or it would come back, and be fetched again, without end. From that size on it is large.
 SLOWEST: Final = 4 * 1024 * 1024
 LARGE: Final = 64 * 1024
-#: Batches that a slot may have at a time: one to run, one to follow without a pause.
-MOST_BATCHES: Final = 2
+#: Batches that a slot may have at a time: one to run, one to follow without a pause, and one on its way.
+MOST_BATCHES: Final = 3
+#: Seconds for which the end of a job that left nothing may wait for others to be told of in one go, while its
+#: slot has another one to run.
+LINGER: Final = 0.005
 #: Seconds after its start in which a slot that dies without running anything was not fit to live, born or not.
 YOUNG: Final = 1.0
 #: Seconds between two looks at a slot that has plenty to do.
@@ -85,9 +89,9 @@ class WorkerState:
         return not self.held and self.slot.ready
 
     def room(self, depth: int) -> int:
-        """How many jobs it may be given; 0 until half of what it has is run, so that batches stay whole."""
-        held = len(self.held)
-        if self.stuck or self._alone or not self.slot.ready or held > depth // 2 or len(self._batches) >= MOST_BATCHES:
+        """How many jobs it may be given; 0 until a third of what it may have is run, so that batches stay whole."""
+        held, full = len(self.held), len(self._batches) >= MOST_BATCHES
+        if self.stuck or self._alone or full or not self.slot.ready or held > 2 * depth // 3:
             return 0
         return depth - held
 
@@ -128,6 +132,10 @@ class WorkerState:
     def busy(self, now: float) -> bool:
         """Whether it has plenty to do and was looked at just now: a look costs more than it brings."""
         return len(self.held) > PLENTY and now - self._looked < LOOK_AGAIN
+
+    def look_due(self) -> float:
+        """When to look for reports that nothing tells of; infinity when there are none, or a descriptor tells."""
+        return self._looked + LINGER if len(self.held) > 1 and self.slot.fileno() < 0 else float("inf")
 
     def due(self) -> float:
         """When the next job that was not started has waited long enough; infinity when none waits."""

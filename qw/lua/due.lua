@@ -24,7 +24,7 @@
 
 local beats, scheduled, all_jobs, dead, stats = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local prefix, start, bell = ARGV[1], ARGV[2], ARGV[3]
-local MOST_JOBS, LONGEST_WAIT = 500, 1e12
+local MOST_JOBS = 500
 -- How long to leave alone what is due and cannot go anywhere, ms.
 local PAUSE = 1000
 
@@ -97,9 +97,8 @@ for what, n in pairs(counts) do
   if n > 0 then redis.pcall('HINCRBY', stats, what, n) end
 end
 
-local first, wait = redis.call('ZRANGE', scheduled, 0, 0, 'WITHSCORES'), -1
-if first[2] then
-  wait = math.min(math.max(math.ceil(tonumber(first[2]) - now), 0), LONGEST_WAIT)
-  if #ids > 0 and stuck == #ids then wait = math.max(wait, PAUSE) end
-end
+--@include _wait
+
+local wait = wait_of(redis.call('ZRANGE', scheduled, 0, 0, 'WITHSCORES'))
+if #ids > 0 and stuck == #ids and wait >= 0 then wait = math.max(wait, PAUSE) end
 return {beat and 'ok' or 'missing', moved, wait, #dropped > 0 and cjson.encode(dropped) or '[]'}

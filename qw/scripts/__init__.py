@@ -4,19 +4,8 @@ from __future__ import annotations
 
 from qw.scripts._script import Call, Script
 from qw.scripts.client import ClientScripts
-from qw.scripts.dispatcher import (
-    Adopt,
-    Batch,
-    Beaten,
-    Content,
-    DispatcherScripts,
-    Due,
-    Exchanged,
-    Plan,
-    Rescued,
-    Status,
-    Trimmed,
-)
+from qw.scripts.dispatcher import Beaten, DispatcherScripts, Due, Rescued, Trimmed
+from qw.scripts.exchange import Adopt, Batch, Content, Exchanged, Peeked, Plan, Status
 
 __all__ = [
     "Adopt",
@@ -28,6 +17,7 @@ __all__ = [
     "DispatcherScripts",
     "Due",
     "Exchanged",
+    "Peeked",
     "Plan",
     "Rescued",
     "Script",

@@ -93,7 +93,12 @@ class Slot(Protocol):
         """Note that it has become readable."""
 
     def fileno(self) -> int:
-        """Return a descriptor that becomes readable with a report, or -1: then it calls `wake`."""
+        """
+        Return a descriptor that becomes readable with a report; or -1.
+
+        Then it calls `wake` with a report that carries an outcome, and when it has run what it holds: of others it
+        does not tell, since each call would take the interpreter from those that run.
+        """
 
     def wants_to_write(self) -> bool:
         """Whether lines wait for the descriptor to become writable."""

@@ -45,6 +45,7 @@ class InlineSlot(LocalSlot):
                 try:
                     line = self._lines.popleft()
                 except IndexError:
+                    self._ring()
                     self._ready.get()
                     continue
                 began = perf_counter()

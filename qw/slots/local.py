@@ -100,7 +100,7 @@ class LocalSlot:
         """Do nothing: there is no such descriptor."""
 
     def fileno(self) -> int:
-        """Return -1: a report calls `wake`."""
+        """Return -1: an outcome calls `wake`, and the last of several reports."""
         return -1
 
     def wants_to_write(self) -> bool:
@@ -125,7 +125,13 @@ class LocalSlot:
 
     def _report(self, report: Report) -> None:
         self._reports.append(report)
-        self._wake()
+        if report[1] is not None:
+            self._wake()
+
+    def _ring(self) -> None:
+        """Tell of what nothing told of yet: there is no next job, with whose report it could be read."""
+        if self._reports:
+            self._wake()
 
     def _end(self) -> None:
         self._ended.set()

@@ -85,6 +85,7 @@ class TaskSlot(LocalSlot):
             try:
                 line = self._lines.popleft()
             except IndexError:
+                self._ring()
                 ready.clear()
                 if not self._lines and not self._closed:
                     await ready.wait()

@@ -6,7 +6,7 @@ take jobs back the dispatcher reads the rest from the slot's own end. There is n
 process could keep, and no job that both believe to have.
 
 The byte is the batch's generation (0 to 255, in turn). A slot that finds a later generation in its
-hand than its next job has knows that those in between were taken back; at most two batches are out
+hand than its next job has knows that those in between were taken back; at most three batches are out
 at a time, so the numbers cannot be confused.
 """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import attrs
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
@@ -150,6 +152,7 @@ class Working(Machine):
         shown = {name: beat.partition("struck")[1] or beat for name, beat in said.beats.items()}
         assert shown == {name: str(beat) for name, beat in self.shadow.beats.items()}
         assert list(said.lengths) == [len(self.shadow.lists[worker]) for worker in start.workers]
+        assert (said.wait < math.inf) == bool(self.shadow.scheduled)
 
     @precondition(lambda self: self.shadow.scheduled)
     @rule(start=STARTS, count=st.integers(0, 4))

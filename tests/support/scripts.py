@@ -41,6 +41,12 @@ def run(client: redis.Redis, call: Call[T]) -> T:
     return call.parse(client.execute_command(*call.eval()))
 
 
+def now_ms(client: redis.Redis) -> float:
+    """Return what time it is for Redis."""
+    seconds, micros = client.time()
+    return float(seconds * 1000 + micros / 1000)
+
+
 def jobs(*ids: str, **fields: str) -> dict[str, Value]:
     """Return the keys of plain jobs: a field that tells them apart, and `fields`."""
     return {f"job:{job_id}": {"n": job_id, **fields} for job_id in ids}

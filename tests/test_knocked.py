@@ -1,0 +1,155 @@
+"""What `Exchanges` makes of a job that a knock has brought: started at once where that is safe, or else adopted."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any, Final
+
+import pytest
+import redis
+
+from qw.dispatcher.adoptions import Adoptions
+from qw.dispatcher.crew import Crew
+from qw.dispatcher.exchanges import Exchanges
+from qw.dispatcher.journal import Journal
+from qw.dispatcher.refusals import Refusals
+from qw.scripts import Batch, Peeked, Status
+from tests.support.links import Place, making_places
+from tests.support.scripts import ALIVE, ONE, TWO, jobs, scripts, seed
+from tests.support.slots import Idle
+from tests.support.wait import wait_until
+
+A: Final = Batch(ONE, ["a"], b'["n","a","a"]')
+
+
+class Stage:
+    """Two workers whose slots never begin anything, and the exchanges for them."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.doubted: list[str] = []
+        self.crew = Crew([ONE, TWO], Idle)
+        self.adoptions = Adoptions([ONE, TWO], "web", lambda name: self.crew[name].idle)
+        logger = logging.getLogger("qw.test")
+        session: Any = SimpleNamespace(main=place.link, refusals=Refusals(logger), doubt=self.doubted.append)
+        self.is_struck = False
+        self.exchanges = Exchanges(
+            session, scripts(), self.crew, self.adoptions, Journal(logger), self._standing, lambda _error: None
+        )
+        self.exchanges.dry = True
+
+    def _standing(self, status: Status) -> bool:
+        self.is_struck = status == "struck"
+        return not self.is_struck
+
+    def knock(self, peeked: Peeked | None) -> None:
+        """Say that a job was moved to the first worker, and what was seen of it."""
+        self.exchanges.knocked(ONE, "a", "", peeked)
+
+    @property
+    def held(self) -> list[str]:
+        """What the first worker has."""
+        return [job_id for job_id, _ in self.crew[ONE].held]
+
+    def settle(self) -> None:
+        """Have the exchange answered that is sent now."""
+        self.exchanges.mind(0.0, may_ask=True)
+
+        def answered() -> bool:
+            self.place.turn()
+            return not self.exchanges.in_flight
+
+        wait_until(answered)
+
+
+def seen(batch: Batch | None = A, *, more: bool = False, status: Status = "ok") -> Peeked:
+    """Return what `peek` may answer."""
+    return Peeked(status, 1, more, batch)
+
+
+@pytest.fixture
+def stage(redis_url: str, plain: redis.Redis) -> Iterator[Stage]:
+    """Return workers of a start that is alive; the job is in the list of the first of them, as a BLMOVE leaves it."""
+    seed(plain, {**ALIVE, **jobs("a"), f"{ONE}:jobs": ["a"]})
+    with making_places() as make:
+        yield Stage(make(redis_url).open())
+
+
+def test_is_started_at_once(stage: Stage) -> None:
+    """Nothing is asked of Redis for it."""
+    stage.knock(seen())
+
+    assert stage.held == ["a"]
+    assert (bool(stage.adoptions), stage.exchanges.dry) == (False, True)
+
+
+def test_more_are_asked_for(stage: Stage) -> None:
+    """When the queues hold more than this one."""
+    stage.knock(seen(more=True))
+
+    assert (stage.held, stage.exchanges.dry) == (["a"], False)
+
+
+@pytest.mark.parametrize("peeked", [None, seen(None), seen(Batch(ONE, ["b"], b"[]"))], ids=["error", "none", "other"])
+def test_is_adopted(stage: Stage, peeked: Peeked | None) -> None:
+    """When nothing was seen of it, or another one in its place: the next exchange finds it."""
+    stage.knock(peeked)
+    assert stage.held == []
+
+    stage.settle()
+    assert stage.held == ["a"]
+
+
+def test_is_not_started_beside_an_exchange(stage: Stage) -> None:
+    """One that is in flight may have found it as well: it is in hand once."""
+    stage.adoptions.claimed(ONE, "")
+    stage.exchanges.mind(0.0, may_ask=True)
+    assert stage.exchanges.in_flight
+    stage.knock(seen())
+    stage.settle()
+    stage.settle()
+
+    assert stage.held == ["a"]
+
+
+def test_what_is_armed_is_doubted(stage: Stage) -> None:
+    """When a worker's list is looked into: the knock may tell of what has been found there, and run, by then."""
+    stage.adoptions.claimed(ONE, "")
+    stage.settle()
+
+    assert stage.doubted == [ONE]
+
+
+def test_is_not_started_twice(stage: Stage) -> None:
+    """Told of again while its outcome is on its way, it is in hand still."""
+    stage.exchanges.ended(ONE, "a", None)
+    stage.knock(seen())
+
+    assert (stage.held, bool(stage.adoptions)) == ([], True)
+
+
+def test_is_not_started_behind_another(stage: Stage) -> None:
+    """It came too late: its worker has got something else to do, and it goes the way of all that are fetched ahead."""
+    stage.crew[ONE].hand(Batch(ONE, ["z"], b"[]"), 0.0, knocked=False, keep_lines=False)
+    stage.knock(seen())
+
+    assert (stage.held, bool(stage.adoptions)) == (["z"], True)
+
+
+def test_is_not_started_when_no_more_are_taken(stage: Stage, plain: redis.Redis) -> None:
+    """It is given back."""
+    stage.exchanges.quiet = True
+    stage.knock(seen())
+    stage.settle()
+    stage.settle()
+
+    assert (stage.held, plain.lrange("all:jobs", 0, -1)) == ([], [b"a"])
+
+
+def test_is_not_started_by_one_that_is_struck_off(stage: Stage) -> None:
+    """Another one sees to it."""
+    stage.knock(seen(status="struck"))
+
+    assert (stage.held, stage.is_struck) == ([], True)
