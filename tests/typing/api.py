@@ -1,7 +1,7 @@
 """
 What a type checker makes of the public names; checked, never run.
 
-A line with `type: ignore` is a mistake of a user's. `warn_unused_ignores` makes it an error
+A line that mypy is told to ignore is a mistake of a user's. `warn_unused_ignores` makes it an error
 if that mistake ever passes.
 """
 
