@@ -11,7 +11,7 @@ Options:
   --help          Show this help message
   --list          Show the names of the benchmarks
   --quick         Take fewer jobs and rounds: all benchmarks in less than two minutes
-  --jobs=<n>      Set how many jobs the slowest contenders have in a round, defaults to 4000 (quick: 1000)
+  --jobs=<n>      Set how many jobs the slowest contenders have in a round, defaults to 4000 (quick: 500)
   --runs=<n>      Set how often the contenders take turns, defaults to 5 (quick: 3)
   --json=<file>   Set where the figures of each round go, defaults to a new file in benchmarks/results/
   --plot=<file>   Draw what was measured, as PNG or SVG by the file's name; needs matplotlib (the extra `bench`)
@@ -47,6 +47,7 @@ from benchmarks import (
     scale,
     start,
 )
+from benchmarks.compiled import compiled
 from benchmarks.measure import Comparison, Table, measure
 from benchmarks.peers import bench as peers
 from benchmarks.plot import check, draw
@@ -64,7 +65,7 @@ BENCHMARKS = {each.BENCHMARK.name: each.BENCHMARK for each in MODULES}
 ON_DEMAND = {peers.BENCHMARK.name}
 
 #: Jobs and rounds; the second pair is for `--quick`.
-JOBS = (4000, 1000)
+JOBS = (4000, 500)
 ROUNDS = (5, 3)
 
 #: Milliseconds: more is no network.
@@ -97,12 +98,13 @@ def _act(arguments: Mapping[str, object]) -> None:
     quick = bool(arguments["--quick"])
     jobs, rounds = _whole(arguments, "--jobs", JOBS[quick]), _whole(arguments, "--runs", ROUNDS[quick])
     chosen = select(arguments["<name>"])
-    path, plot = Path(str(arguments["--json"] or _new_file())), Path(str(arguments["--plot"] or ""))
-    if arguments["--plot"]:
+    path = Path(str(arguments["--json"] or _new_file()))
+    plot = Path(str(arguments["--plot"])) if arguments["--plot"] else None
+    if plot:
         check(plot)
-    with Server(_milliseconds(arguments)) as server:
+    with compiled(), Server(_milliseconds(arguments)) as server:
         tables = _run(Setting(server, jobs, rounds, quick), chosen, path)
-    if arguments["--plot"]:
+    if plot:
         draw(tables, plot)
 
 
@@ -160,7 +162,7 @@ def _run(setting: Setting, chosen: Sequence[Benchmark], path: Path) -> dict[str,
 def _knobs(setting: Setting) -> dict[str, str]:
     return {
         "jobs": f"{setting.jobs:,} a round for those who do one at a time, {BATCHED} times as many for the others",
-        "rounds": f"{setting.rounds}, in each of which the contenders take turns, and one of a tenth to warm up",
+        "rounds": f"{setting.rounds} if not said otherwise, in which all take turns, and one of a tenth to warm up",
         "job": "three short fields, of which qw decodes one from JSON; its target does nothing",
         "Redis": f"on this machine, over TCP (loopback{setting.server.distance}), nothing written to disk",
         "connections": "as redis-py makes them, without TLS; the plain design has replies decoded by redis-py",

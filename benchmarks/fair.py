@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 
 from benchmarks import heat, jobs
 from benchmarks.ledger import Mark
-from benchmarks.managing import Managed, managing
+from benchmarks.managing import Managed, managing_many
 from benchmarks.measure import Comparison, Contender, Measured
 from benchmarks.setting import Benchmark, Setting
 
 MANAGERS = 2
 #: Seconds of a long job (with --quick it is shorter), and one job in how many it is.
-LONG, ONE_IN = (2.0, 0.5), 100
+LONG, ONE_IN = (2.0, 0.25), 100
 #: Seconds of a job that is about as long as one may wait behind another, and how many of them there are.
 MEDIUM, MANY = 0.019, 300
 #: Threads of each manager: more than there are long jobs, or fewer.
@@ -68,18 +68,10 @@ def _measured(setting: Setting, title: str, seconds: Sequence[float], workers: i
     return Measured({title: figures})
 
 
-@contextmanager
-def _managers(setting: Setting, workers: int, variables: Mapping[str, str]) -> Iterator[Managed]:
+def _managers(setting: Setting, workers: int, variables: Mapping[str, str]) -> AbstractContextManager[Managed]:
     target = f"{jobs.__name__}:{jobs.do_as_told.__name__}"
     options = ("--level=warn", "--mode=threads")
-    with ExitStack() as stack:
-        started = [
-            stack.enter_context(
-                managing(setting.server.url, workers, target, *options, name=f"bench-{n}", environment=variables)
-            )
-            for n in range(MANAGERS)
-        ]
-        yield Managed([pid for each in started for pid in each.pids], [])
+    return managing_many(setting.server.url, MANAGERS, workers, target, *options, environment=variables)
 
 
 def longest_gap(marks: Sequence[Mark], began: float, slots: int) -> float:

@@ -16,13 +16,13 @@ from benchmarks.work import LONG
 
 #: How many wait at once.
 AT_ONCE = 64
-#: Jobs in a round, for each of the jobs that `--jobs` says.
-SHARE = 2
+#: Of the jobs that `--jobs` says one in so many is one of a round; the second number is for `--quick`.
+SHARE = (2, 1)
 
 
 def comparisons(setting: Setting) -> Iterator[Comparison]:
     """Yield one comparison: no queue at all, then qw."""
-    work = max(AT_ONCE, setting.jobs // SHARE)
+    work = max(AT_ONCE, setting.jobs // SHARE[setting.quick])
     yield Comparison(
         "jobs",
         [

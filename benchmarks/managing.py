@@ -1,4 +1,4 @@
-"""A `qw-manager` as one starts it, in a process of its own, for as long as a measurement lasts."""
+"""A `qw-manager` as one starts it, in a process of its own, or many of them, for as long as a measurement lasts."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import attrs
@@ -31,33 +31,73 @@ class Managed:
     notes: list[str]
 
 
+@attrs.define
+class Started:
+    """A manager that has been started, and may not take jobs yet."""
+
+    process: subprocess.Popen[bytes]
+    notes: list[str]
+    listed: Callable[[], bool]
+    told: bool = False
+
+    def wait(self) -> None:
+        """Return when it takes jobs, or has ended."""
+        wait_until(lambda: self.listed() or self.process.poll() is not None, "qw-manager to start", BRIEFLY)
+
+    def stop(self) -> None:
+        """Tell it to end, once: a second signal would end it at once."""
+        if not self.told:
+            self.told = True
+            self.process.terminate()
+
+
 @contextmanager
 def managing(
-    url: str,
-    workers: int,
-    target: str,
-    *options: str,
-    name: str = MANAGER,
-    environment: Mapping[str, str] | None = None,
+    url: str, workers: int, target: str, *options: str, environment: Mapping[str, str] | None = None
 ) -> Iterator[Managed]:
     """
     Have a manager wait for jobs, with these variables beside those of this process.
 
     Its log goes to a file. Raises `RuntimeError` with the log's last line when it does not start or ends badly.
     """
+    with _starting(url, MANAGER, workers, target, *options, environment=environment) as started:
+        started.wait()
+        yield Managed([started.process.pid], started.notes)
+
+
+@contextmanager
+def managing_many(
+    url: str, managers: int, workers: int, target: str, *options: str, environment: Mapping[str, str] | None = None
+) -> Iterator[Managed]:
+    """Have so many managers wait for jobs, each with so many workers; they start, and end, at the same time."""
+    with ExitStack() as stack:
+        started = [
+            stack.enter_context(
+                _starting(url, f"{MANAGER}-{number}", workers, target, *options, environment=environment)
+            )
+            for number in range(managers)
+        ]
+        for each in started:
+            each.wait()
+        yield Managed([each.process.pid for each in started], [])
+        for each in started:
+            each.stop()
+
+
+@contextmanager
+def _starting(
+    url: str, name: str, workers: int, target: str, *options: str, environment: Mapping[str, str] | None
+) -> Iterator[Started]:
+    """Start a manager, and end it afterwards."""
     notes: list[str] = []
     variables = {**os.environ, "QW_URL": url, **(environment or {})}
     with tempfile.NamedTemporaryFile(prefix="qw-bench-log-") as log, redis.Redis.from_url(url) as client:
         command = [sys.executable, "-m", "qw.manager", f"--name={name}", f"--workers={workers}", *options, target]
         with subprocess.Popen(command, cwd=ROOT, env=variables, stderr=log) as process:
             try:
-                wait_until(
-                    lambda: client.scard(f"{name}:workers") == workers or process.poll() is not None,
-                    "qw-manager to start",
-                    BRIEFLY,
-                )
-                yield Managed([process.pid], notes)
-                process.terminate()
+                started = Started(process, notes, lambda: client.scard(f"{name}:workers") == workers)
+                yield started
+                started.stop()
                 process.wait(BRIEFLY)
             finally:
                 process.kill()

@@ -19,6 +19,9 @@ import attrs
 #: The share of the work that each contender does once, unmeasured, so that scripts and modules are loaded.
 WARM_UP = 10
 
+#: The most rounds of a comparison that does not say fewer.
+MOST_ROUNDS = 1000
+
 
 class NotMeasured(Exception):
     """A contender cannot be measured here, and why: it is named in the table all the same."""
@@ -90,7 +93,7 @@ class Comparison:
     #: Not for those whose processes are new in each round: theirs would be gone before the first.
     warm_up: bool = True
     #: For what takes long, or is the same each time.
-    most_rounds: int = 1000
+    most_rounds: int = MOST_ROUNDS
 
 
 @attrs.frozen

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,14 +20,7 @@ def family(pid: int) -> Iterator[psutil.Process]:
 
 def cpu(pid: int) -> float:
     """Return the seconds of CPU that a process, its descendants, and those of them that have ended, have used."""
-    return sum(map(_spent, family(pid)))
-
-
-def _spent(process: psutil.Process) -> float:
-    try:
-        return sum(process.cpu_times()[:4])
-    except psutil.NoSuchProcess:  # its parent has what it has used
-        return 0.0
+    return _sum(pid, lambda process: sum(process.cpu_times()[:4]))
 
 
 def of_thread(thread: int) -> int:
@@ -45,4 +38,13 @@ def memory(pid: int) -> float:
 
     What several processes share counts once.
     """
-    return sum(process.memory_full_info().pss for process in family(pid)) / 1e6
+    return _sum(pid, lambda process: process.memory_full_info().pss) / 1e6
+
+
+def _sum(pid: int, ask: Callable[[psutil.Process], float]) -> float:
+    """Return the sum over a family; one that ends meanwhile takes nothing, and its parent has what it has used."""
+    total = 0.0
+    for process in family(pid):
+        with suppress(psutil.NoSuchProcess):
+            total += ask(process)
+    return total

@@ -16,6 +16,7 @@ from functools import partial
 import attrs
 
 from benchmarks import jobs, processes
+from benchmarks.alone import standing
 from benchmarks.managing import Managed, managing
 from benchmarks.measure import Comparison, Contender, Measured, Stopwatch, rates
 from benchmarks.plain import PlainClient, working
@@ -27,6 +28,9 @@ WORKERS = 2
 
 #: What holds the jobs while workers start.
 HELD = "bench:held"
+
+#: What the tables of those who have one process are told apart by.
+ONE = ", 1 process"
 
 #: Jobs a second: who is slower than that is taken for stuck.
 SLOWEST = 100
@@ -44,12 +48,10 @@ class Side:
 
 
 def comparisons(setting: Setting) -> Iterator[Comparison]:
-    """Yield one comparison: the plain design's worker processes, and managers of qw's."""
-    url = setting.server.url
-    theirs = Side(partial(_queue_plainly, PlainClient(url)), lambda: working(url, MANAGER, WORKERS))
-    plain = Contender(f"plain design, {WORKERS} processes", setting.jobs, partial(_measured, setting, theirs))
+    """Yield two: the plain design's worker processes and managers of qw's; one such process and a worker of qw's."""
     logging = _contender(setting, "processes, typed, a log line a job", _queue_typed, "--level=info", TYPED)
-    yield Comparison("jobs", [plain, *ours(setting), logging], warm_up=False)
+    yield Comparison("jobs", [_plain(setting, WORKERS), *ours(setting), logging], warm_up=False)
+    yield Comparison("jobs", [_plain(setting, 1, ONE), _alone(setting)], warm_up=False)
 
 
 def ours(setting: Setting) -> list[Contender]:
@@ -61,6 +63,20 @@ def ours(setting: Setting) -> list[Contender]:
         _contender(setting, "threads, typed", _queue_typed, quietly, threads, TYPED),
         _contender(setting, "threads, mappings", _queue_mappings, quietly, threads, MAPPING),
     ]
+
+
+def _plain(setting: Setting, workers: int, of: str = "") -> Contender:
+    url = setting.server.url
+    side = Side(partial(_queue_plainly, PlainClient(url)), lambda: working(url, MANAGER, workers))
+    name = f"plain design, {workers} process{'es' if workers > 1 else ''}"
+    return Contender(name, setting.jobs, partial(_measured, setting, side, of=of))
+
+
+def _alone(setting: Setting) -> Contender:
+    url, client = setting.server.url, setting.server.client()
+    side = Side(partial(_queue_typed, client), lambda: standing(url, TYPED))
+    name = "qw, a `Worker` standing alone, typed"
+    return Contender(name, setting.jobs * BATCHED, partial(_measured, setting, side, of=ONE))
 
 
 def _contender(setting: Setting, name: str, queue: Callable[[Client, int], None], *arguments: str) -> Contender:
@@ -82,7 +98,7 @@ def _queue_mappings(client: Client, work: int) -> None:
     client.queue_jobs(jobs.mappings(work))
 
 
-def _measured(setting: Setting, side: Side, work: int) -> Measured:
+def _measured(setting: Setting, side: Side, work: int, of: str = "") -> Measured:
     server = setting.server
     server.flush()
     with Stopwatch(server.cpu) as queueing:
@@ -98,10 +114,10 @@ def _measured(setting: Setting, side: Side, work: int) -> Measured:
                 # One more key may come: all:stats. A job that is not done is two, its hash and the list it is in.
                 wait_until(lambda: server.keys() <= idle + 1, f"{work:,} jobs to be run", 60 + work / SLOWEST)
             used = sum(map(processes.cpu, workers.pids)) - used
-    laps = {"queue and run": queueing.lap + running.lap, "run alone": running.lap}
-    measured = rates("jobs", work, laps, "; ".join(workers.notes))
+    both, alone = f"queue and run{of}", f"run alone{of}"
+    measured = rates("jobs", work, {both: queueing.lap + running.lap, alone: running.lap}, "; ".join(workers.notes))
     cpu = {"worker CPU, µs each": used / work * 1e6}
-    return attrs.evolve(measured, figures={**measured.figures, "run alone": {**measured.figures["run alone"], **cpu}})
+    return attrs.evolve(measured, figures={**measured.figures, alone: {**measured.figures[alone], **cpu}})
 
 
 BENCHMARK = Benchmark(
@@ -109,6 +125,7 @@ BENCHMARK = Benchmark(
     "queue jobs and have them run by workers",
     {
         "workers": f"{WORKERS}, started before the time runs; qw's by `python -m qw.manager`",
+        "1 process": "the plain design with one worker; and `Worker(...).run()` without a manager, spawned as that is",
         "log level": "WARNING, but for the row with a line a job (INFO, to a file); the plain design logs nothing",
         "warming up": "none, since the workers of each round are new",
         "end": "when Redis holds no job any more, looked at each 5 ms",

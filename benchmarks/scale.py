@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 
 from benchmarks import heat, jobs
 from benchmarks.jobs import mappings, numbered, typed
-from benchmarks.managing import Managed, managing
-from benchmarks.measure import Comparison, Contender, Measured, Stopwatch, rates
+from benchmarks.managing import Managed, managing, managing_many
+from benchmarks.measure import MOST_ROUNDS, Comparison, Contender, Measured, Stopwatch, rates
 from benchmarks.plain import PlainClient
 from benchmarks.setting import BATCHED, MANAGER, WORKER, Benchmark, Setting
 from benchmarks.work import LONG
 
 WORKERS = (1, 2, 4, 8, 16, 32, 64)
-#: Jobs of 10 ms that each worker gets in a round.
-EACH = 40
+#: Jobs of 10 ms that each worker gets in a round; the second number is for `--quick`.
+EACH = (40, 20)
 MANAGERS = (1, 2, 4, 8, 16, 32)
 #: Jobs that wait; no more in each round, for each of the jobs that --jobs says, than so many.
 WAITING = (1_000, 10_000, 100_000, 1_000_000)
@@ -32,12 +32,12 @@ def comparisons(setting: Setting) -> Iterator[Comparison]:
     yield Comparison(
         "jobs",
         [
-            Contender(_many(n, "worker"), n * EACH, partial(_workers, setting, n))
+            Contender(_many(n, "worker"), n * EACH[setting.quick], partial(_workers, setting, n))
             for n in (WORKERS[::3] if setting.quick else WORKERS)
         ],
         warm_up=False,
     )
-    yield _waiting(setting, [n for n in WAITING if n <= max(WAITING[0], setting.jobs * SHARE)], 1000)
+    yield _waiting(setting, [n for n in WAITING if n <= max(WAITING[0], setting.jobs * SHARE)])
     if not setting.quick:
         yield _waiting(setting, [WAITING[0], VERY_MANY], 1)
     managers = (1, 4) if setting.quick else MANAGERS
@@ -79,7 +79,7 @@ def _workers(setting: Setting, workers: int, work: int) -> Measured:
     return Measured({"jobs that wait 10 ms, in threads": figures})
 
 
-def _waiting(setting: Setting, waiting: list[int], most_rounds: int) -> Comparison:
+def _waiting(setting: Setting, waiting: list[int], most_rounds: int = MOST_ROUNDS) -> Comparison:
     work = max(TOGETHER, setting.jobs // TOGETHER * TOGETHER)
     contenders = [Contender(f"{n:,} jobs waiting", work, partial(_among, setting, n)) for n in waiting]
     return Comparison("jobs", contenders, warm_up=False, most_rounds=most_rounds)
@@ -106,16 +106,10 @@ def _managers(setting: Setting, count: int, work: int) -> Measured:
     return rates("jobs", work, {"no-ops, a thread for each manager": ran.lap})
 
 
-@contextmanager
-def _fleet(setting: Setting, count: int, variables: Mapping[str, str]) -> Iterator[Managed]:
+def _fleet(setting: Setting, count: int, variables: Mapping[str, str]) -> AbstractContextManager[Managed]:
     target = f"{jobs.__name__}:{jobs.do_nothing.__name__}"
     options = ("--mode=threads", "--level=warn")
-    with ExitStack() as stack:
-        for n in range(count):
-            stack.enter_context(
-                managing(setting.server.url, 1, target, *options, name=f"bench-{n}", environment=variables)
-            )
-        yield Managed([], [])
+    return managing_many(setting.server.url, count, 1, target, *options, environment=variables)
 
 
 def _queue_plainly(client: PlainClient, work: int) -> None:
@@ -136,10 +130,11 @@ BENCHMARK = Benchmark(
     "scale",
     "more workers, more jobs waiting, more managers",
     {
-        "workers": "threads of one manager",
+        "workers": f"threads of one manager, {EACH[0]} jobs for each ({EACH[1]} with --quick)",
         "managers": "programs of their own, with one thread each, on the same cores as Redis",
         "waiting": f"jobs in `all:jobs` while others are queued, fetched and finished {TOGETHER} at a time",
         "very many": f"{VERY_MANY:,} jobs wait once only: it takes minutes to queue them (not with --quick)",
+        "bytes": "of a job that waits: one round, since they do not vary",
     },
     comparisons,
 )

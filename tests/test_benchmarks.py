@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
+import sys
 from pathlib import Path
 
 import pytest
+import redis
 
 from benchmarks import __main__ as command
+from benchmarks import run
 from benchmarks.__main__ import BENCHMARKS, ON_DEMAND, ROUNDS
+from benchmarks.alone import standing
+from benchmarks.compiled import NONE, PLACE, compiled
+from benchmarks.jobs import typed
 from benchmarks.measure import Comparison, Contender, Lap, Measured, NotMeasured, Table, measure, rates
 from benchmarks.report import markdown, save
-from benchmarks.setting import Benchmark
+from benchmarks.setting import MANAGER, Benchmark
+from qw.client import Client
 from tests.support.programs import ROOT, run_python
+from tests.support.wait import wait_until
 
 README = (ROOT / "benchmarks" / "README.md").read_text("utf-8")
 
@@ -144,6 +153,41 @@ def test_a_benchmark_runs(name: str, redis_binary: str, tmp_path: Path) -> None:
     assert all(
         len(of) == 1 for table in saved["benchmarks"][name] for row in table["rows"] for of in row["figures"].values()
     )
+
+
+@pytest.mark.slow
+def test_a_worker_standing_alone_is_measured(redis_url: str, plain: redis.Redis) -> None:
+    """It is there before it gets a job, runs it, and leaves nothing of itself, as `run` needs it."""
+    with standing(redis_url, run.TYPED) as worker:
+        assert plain.scard(f"{MANAGER}:workers") == len(worker.pids) == 1
+        Client.from_url(redis_url).queue_jobs(typed(3))
+        wait_until(lambda: plain.hget("all:stats", "finished") == b"3", within=10, why="three jobs run")
+
+    assert plain.keys("*") == [b"all:stats"]
+
+
+@pytest.mark.slow
+def test_a_worker_that_cannot_stand_is_told(redis_url: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """One that ends at once is not waited for, and never measured."""
+    with pytest.raises(RuntimeError, match="ended with 1 before it took jobs"), standing(redis_url, "nowhere:at_all"):
+        pytest.fail("it has started")
+    assert "nowhere" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_what_is_started_is_compiled(writes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Python is told to write no compiled files, they are elsewhere while the benchmarks run."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", not writes)
+    monkeypatch.setenv(NONE, "" if writes else "1")
+    monkeypatch.delenv(PLACE, raising=False)
+    before = dict(os.environ)
+    with compiled():
+        directory = os.environ.get(PLACE)
+        found = [path.name for path in Path(directory).rglob("*.pyc")] if directory else []
+
+        assert any(name.startswith("_dispatcher.") for name in found) is not writes
+    assert dict(os.environ) == before
+    assert directory is None or not Path(directory).exists()
 
 
 def test_list_names_them_all() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from benchmarks.peers.crews import Crew, Peer, Plan
+from benchmarks.peers.crews import UNACKNOWLEDGED, Crew, Peer, Plan
 from benchmarks.peers.variables import AHEAD, AT_ONCE, KIND, PATIENCE, POLL
 
 #: Jobs that wait at once in each of two processes.
@@ -83,7 +83,7 @@ CREWS = (
         wait=_taskiq(HALF, LIST),
         spin=_taskiq(1, LIST),
         environment=LIST,
-        note="no acknowledgement: a job that has been taken is lost with its worker",
+        note=UNACKNOWLEDGED,
     ),
     Crew(
         *("taskiq, stream", TASKIQ, 1.5),

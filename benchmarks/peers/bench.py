@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from benchmarks import heat, idle
-from benchmarks.latency import percentiles
+from benchmarks.latency import GAP, percentiles
 from benchmarks.measure import Comparison, Contender, Lap, Measured, NotMeasured, Stopwatch, rates
 from benchmarks.peers.crews import Crew, Plan
 from benchmarks.peers.fleet import Producer
 from benchmarks.peers.roster import CREWS, KNOBS, PLAIN, WIDE
-from benchmarks.peers.shift import FIRST_JOBS, GAP, Ran, at_work, producing
+from benchmarks.peers.shift import FIRST_JOBS, Ran, at_work, producing
 from benchmarks.setting import Benchmark, Setting
 from benchmarks.work import LONG
 from qw.commands.progress import Progress

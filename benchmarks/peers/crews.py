@@ -12,6 +12,9 @@ from benchmarks.peers.environments import Environment
 #: Stands in a command line for the number of the process, where a peer wants names for them.
 COPY = "{copy}"
 
+#: The note of a row whose workers pop jobs, and no more.
+UNACKNOWLEDGED = "no acknowledgement: a job that has been taken is lost with its worker"
+
 
 @attrs.frozen
 class Peer:

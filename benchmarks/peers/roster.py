@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from benchmarks import jobs
 from benchmarks.peers import asyncio_roster
-from benchmarks.peers.crews import COPY, Crew, Peer, Plan
+from benchmarks.peers.crews import COPY, UNACKNOWLEDGED, Crew, Peer, Plan
 from benchmarks.peers.variables import AHEAD
 
 PLAIN = Peer("plain", "no queue", None)
@@ -130,13 +130,13 @@ SYNC = (
         *("Huey, 2 processes", HUEY, 2),
         nothing=_huey("process", copies=1, workers=2),
         spin=_huey("process", copies=1, workers=2),
-        note="no acknowledgement: a job that has been taken is lost with its worker",
+        note=UNACKNOWLEDGED,
     ),
     Crew(
         *("Huey, 2 × threads", HUEY, 2),
         nothing=_huey("thread", copies=2, workers=1),
         wait=_huey("thread", copies=2, workers=WIDE // 2),
-        note="no acknowledgement: a job that has been taken is lost with its worker",
+        note=UNACKNOWLEDGED,
     ),
 )
 

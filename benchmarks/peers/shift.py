@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import attrs
 
 from benchmarks import heat, idle, processes
+from benchmarks.latency import GAP
 from benchmarks.ledger import Ledger
 from benchmarks.measure import Lap
 from benchmarks.peers.crews import COPY, Crew, Plan
@@ -29,9 +30,6 @@ MOST = 64
 
 #: Seconds after which what workers do beside jobs, at their start and after jobs, is over.
 SETTLE = 0.3
-
-#: Seconds between one job and the next when they come one by one.
-GAP = 0.020
 
 #: Multiples of it, less their whole part, lie evenly between 0 and 1, however many there are.
 GOLDEN = 0.6180339887
