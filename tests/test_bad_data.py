@@ -17,7 +17,7 @@ import redis
 from qw.client import Client
 from tests.conftest import Mode
 from tests.support.keyspace import snapshot, text
-from tests.support.managers import jobs_in, stat
+from tests.support.managers import jobs_in, lists_are_empty, stat
 from tests.support.running import Running
 from tests.support.targets import written
 from tests.support.wait import wait_until
@@ -97,7 +97,7 @@ def test_nothing_of_it_harms_anybody(plain: redis.Redis, redis_url: str, manager
     file = tmp_path / "runs"
     workers = snapshot(plain)["web:workers"]
     push_all(plain, file)
-    wait_until(lambda: not any(key.endswith(":jobs") for key in jobs_in(plain)), 20, "an end of all jobs")
+    wait_until(lambda: lists_are_empty(plain), 20, "an end of all jobs")
 
     dead = {text(job_id) for job_id in plain.zrange("all:dead", 0, -1)}
     assert dead == {text(job_id) for job_id in (*STRANGE, *BURIED)}
@@ -114,7 +114,7 @@ def test_nothing_of_it_harms_anybody(plain: redis.Redis, redis_url: str, manager
 def test_nothing_of_it_reaches_a_terminal(plain: redis.Redis, redis_url: str, manager: Running, tmp_path: Path) -> None:
     """Neither in the log nor in what the command shows; no line is long, and there is one for each job."""
     push_all(plain, tmp_path / "runs")
-    wait_until(lambda: not any(key.endswith(":jobs") for key in jobs_in(plain)), 20, "an end of all jobs")
+    wait_until(lambda: lists_are_empty(plain), 20, "an end of all jobs")
     shown = [*lines(qw_client(redis_url, "dead")), *lines(qw_client(redis_url, "dead", "--json"))]
     manager.process.terminate()
     manager.end()

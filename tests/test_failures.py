@@ -19,7 +19,7 @@ from qw.job import Job, Options, current_job
 from qw.manager import Manager
 from tests.conftest import Mode
 from tests.support.keyspace import snapshot, text
-from tests.support.managers import Gate, jobs_in, left_in, stat
+from tests.support.managers import Gate, jobs_in, left_in, lists_are_empty, stat
 from tests.support.targets import write_down, written
 from tests.support.wait import wait_until
 
@@ -261,7 +261,7 @@ def test_the_jobs_own_failure_at_most(do: str, redis_url: str, client: Client, t
         client.queue_job({"do": do})
         client.queue_jobs([{"file": str(task)}] * 5)
         wait_until(lambda: len(written(task)) == 5, within=20)
-        wait_until(lambda: not {key for key in jobs_in(plain) if key.endswith(":jobs")}, within=20)
+        wait_until(lambda: lists_are_empty(plain), within=20)
 
     assert len(written(task)) == 5
 

@@ -296,5 +296,5 @@ class Dispatcher:
         """When something has to be looked at, whatever comes in."""
         # Often enough to tell a pause of this process by.
         times = [now + min(1.0, self._site.lease / 6), self._presence.due(), self._session.knocks_due()]
-        times += [self._departure.due(now), self._crew.due(now), self._exchanges.due(now)]
+        times += [self._departure.due(now), self._crew.due(now, self._exchanges.pace.mean), self._exchanges.due(now)]
         return min(*times, self._schedule.due_at, self._trimmer.due_at)

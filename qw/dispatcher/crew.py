@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
 from typing import Final
 
-from qw.dispatcher.workers import LOOK_AGAIN, Death, WorkerState
+from qw.dispatcher.workers import Death, WorkerState
 from qw.slots import Report, Slot
 
 #: Seconds between the deaths of a slot that never gets to report: doubled each time, up to the longest.
@@ -18,11 +18,6 @@ FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 30.0
 #: So many deaths in a row right after their birth are no accident: nothing runs here.
 HOPELESS: Final = 7
-#: Seconds of work that a slot has left when it needs the next jobs: Redis deals them within one, most often.
-SOON: Final = 0.002
-#: Seconds of a job below which the exchanges for processes follow one another without a pause: each brings hundreds of
-#: jobs. With threads a pause leaves the interpreter to those that run.
-BRIEF: Final = 0.0001
 #: Seconds for the system to clear up after processes that were killed.
 KILLED: Final = 0.5
 
@@ -63,19 +58,6 @@ class Crew:
         """Return who may be given how many jobs."""
         rooms = [(state.name, state.room(depth)) for state in self]
         return [(name, room) for name, room in rooms if room > 0]
-
-    def can_linger(self, want: Sequence[tuple[str, int]], mean: float) -> bool:
-        """
-        Whether no slot needs jobs soon, though these want some, by the mean duration of jobs (s), and others may yet.
-
-        Slots without a descriptor have been waited for already: see `WorkerState.look_due`.
-        """
-        if mean < BRIEF and any(state.slot.fileno() >= 0 for state in self):
-            return False
-        states = [self[name] for name, _ in want]
-        return len(states) < len(self._states) and all(
-            state.slot.fileno() >= 0 and len(state.held) * mean >= SOON for state in states
-        )
 
     # -- lives --------------------------------------------------------------------------------------
 
@@ -146,11 +128,9 @@ class Crew:
     def reports(self, now: float) -> Iterator[tuple[str, list[tuple[str, bytes, Report]]]]:
         """Yield the workers that have something to report, and what."""
         for state in self:
-            fileno = state.slot.fileno()
-            if fileno < 0 or fileno in self._readable:
-                reports = state.reports(now)
-                if reports:
-                    yield state.name, reports
+            reports = state.reports(now, readable=state.slot.fileno() in self._readable)
+            if reports:
+                yield state.name, reports
 
     def overdue(self, now: float) -> Iterator[tuple[str, list[str]]]:
         """Take back what has waited too long; yields whose it was."""
@@ -199,16 +179,14 @@ class Crew:
                 with contextlib.suppress(OSError):
                     state.slot.write()
 
-    def due(self, now: float) -> float:
-        """When a worker must be looked at, whatever comes in."""
+    def due(self, now: float, mean: float) -> float:
+        """When a worker must be looked at, whatever comes in, by the mean duration of jobs (s)."""
         times = [math.inf]
         for state in self:
             times += (state.due(), state.slot.deadline())
             if state.reborn_at > now:
                 times.append(state.reborn_at)
-            if state.busy(now):
-                times.append(now + LOOK_AGAIN)
-            times.append(state.look_due())
+            times.append(state.look_due(now, mean))
         return min(times)
 
 

@@ -21,7 +21,6 @@ from qw.dispatcher.outbox import Outbox
 from qw.dispatcher.pace import Pace
 from qw.dispatcher.rescued import RescuedInHand
 from qw.dispatcher.session import Session
-from qw.dispatcher.workers import LINGER
 from qw.scripts import Batch, DispatcherScripts, Exchanged, Peeked, Status
 from qw.slots import Outcome
 
@@ -68,8 +67,6 @@ class Exchanges:
         self.quiet = False
         self.in_flight = False
         self._may_ask = False
-        #: Until when outcomes that are nobody's concern wait for others.
-        self._linger_until = float("inf")
         #: Who was to get jobs with the exchange in flight.
         self._asked: list[str] = []
         #: When to ask again although the queues seemed empty.
@@ -123,23 +120,12 @@ class Exchanges:
         want = [] if self.quiet else self._wants()
         if not self._outbox and not self._adoptions and (self.dry or not want):
             return
-        if self._lingers(want, now):
-            return
-        self._linger_until = float("inf")
         plan = self._outbox.plan(self._adoptions.plan(self.in_hand), want, rescued=bool(self._rescued))
         for adopt in plan.adopt:
             self._session.doubt(adopt.worker)
         self.in_flight, self._asked = True, [worker for worker, _ in want]
         self._next_try = min((c.ttl for c in plan.contents if c.kind == "retry"), default=float("inf"))
         self._main.call(self._scripts.exchange(plan), self._exchanged)
-
-    def _lingers(self, want: Sequence[tuple[str, int]], now: float) -> bool:
-        """Whether the next exchange can wait a little: so that it serves several slots, which work meanwhile."""
-        plain = not (self.quiet or self._adoptions) and self._outbox and self._outbox.only_done
-        if not plain or not self._crew.can_linger(want, self.pace.mean):
-            return False
-        self._linger_until = min(self._linger_until, now + LINGER)
-        return now < self._linger_until
 
     def _wants(self) -> list[tuple[str, int]]:
         wants = self._crew.wants(self.pace.depth())
@@ -227,8 +213,7 @@ class Exchanges:
         """When `mind` wants to be called again, whatever comes in; infinity where it could do nothing."""
         if not self._may_ask:
             return float("inf")
-        # Nothing is sent before the end of a pause: a time that has passed would never come to rest.
-        return min(self._ask_at, self.refusals.until if self.refusals.until > now else self._linger_until)
+        return min(self._ask_at, self.refusals.until) if self.refusals.until > now else self._ask_at
 
 
 def _leave_interpreter() -> None:

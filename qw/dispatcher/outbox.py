@@ -47,12 +47,6 @@ class Outbox:
         return self._again or bool(self._next)
 
     @property
-    def only_done(self) -> bool:
-        """Whether all that waits to be sent are jobs that finished and left nothing to keep."""
-        load = self._next
-        return not (self._again or load.contents or load.release)
-
-    @property
     def empty(self) -> bool:
         """Whether nothing waits, neither to be sent nor for an answer."""
         return not self._next and not self._sent

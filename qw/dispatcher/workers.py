@@ -28,9 +28,11 @@ SLOWEST: Final = 4 * 1024 * 1024
 LARGE: Final = 64 * 1024
 #: Batches that a slot may have at a time: one to run, one to follow without a pause, and one on its way.
 MOST_BATCHES: Final = 3
-#: Seconds for which the end of a job that left nothing may wait for others to be told of in one go, while its
-#: slot has another one to run.
-LINGER: Final = 0.005
+#: Seconds for which the end of a job that left nothing is not looked for, while its slot has others to run: those of
+#: several slots are told of in one go.
+LINGER: Final = 0.008
+#: Seconds before the time at which a slot may have run all it has: Redis deals the next ones within that, most often.
+SOON: Final = 0.002
 #: Seconds after its start in which a slot that dies without running anything was not fit to live, born or not.
 YOUNG: Final = 1.0
 #: Seconds between two looks at a slot that has plenty to do.
@@ -108,12 +110,12 @@ class WorkerState:
         self._batches.append((now + patience, self._handed))
         self.slot.hand(batch.lines, len(batch.ids))
 
-    def reports(self, now: float) -> list[tuple[str, bytes, Report]]:
-        """Return what has been reported, with the job it is about."""
+    def reports(self, now: float, *, readable: bool = True) -> list[tuple[str, bytes, Report]]:
+        """Return what has been reported, with the job it is about; `readable`: whether the slot's descriptor is."""
         if self.busy(now):
             return []
         self._looked = now
-        reports = self.slot.reports()
+        reports = self.slot.reports() if readable or self.slot.has_reports else []
         if not reports:
             return []
         self.stuck = self._alone = False
@@ -125,17 +127,28 @@ class WorkerState:
             reports = reports[: len(held)]
         out = [(*held.popleft(), report) for report in reports]
         self._reported += len(out)
-        while self._batches and self._batches[0][1] <= self._reported:
-            self._batches.popleft()
+        self._note_started()
         return out
+
+    def _note_started(self) -> None:
+        """Forget the patience of batches that are wholly started."""
+        if self._batches:
+            started = self.slot.started()
+            while self._batches and self._batches[0][1] <= started:
+                self._batches.popleft()
 
     def busy(self, now: float) -> bool:
         """Whether it has plenty to do and was looked at just now: a look costs more than it brings."""
         return len(self.held) > PLENTY and now - self._looked < LOOK_AGAIN
 
-    def look_due(self) -> float:
-        """When to look for reports that nothing tells of; infinity when there are none, or a descriptor tells."""
-        return self._looked + LINGER if len(self.held) > 1 and self.slot.fileno() < 0 else float("inf")
+    def look_due(self, now: float, mean: float) -> float:
+        """When to look for reports that nothing tells of, with jobs of that mean (s); infinity when none will come."""
+        if len(self.held) < 2:
+            return float("inf")  # it tells of its last one
+        if self.busy(now):
+            return now + LOOK_AGAIN
+        left = (len(self.held) - 1) * mean - SOON
+        return self._looked + min(max(left, LOOK_AGAIN), LINGER)
 
     def due(self) -> float:
         """When the next job that was not started has waited long enough; infinity when none waits."""
@@ -143,9 +156,7 @@ class WorkerState:
 
     def hand_back(self, now: float) -> list[str]:
         """Take back, when it is due, all jobs that were not started; returns their ids, oldest first."""
-        started = self.slot.started()
-        while self._batches and self._batches[0][1] <= started:
-            self._batches.popleft()
+        self._note_started()
         return self.take_back() if self._batches and self._batches[0][0] <= now else []
 
     def take_back(self) -> list[str]:

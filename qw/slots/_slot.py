@@ -63,6 +63,10 @@ class Slot(Protocol):
     def take_back(self) -> int:
         """Take back all jobs that were not started; returns how many, counted from the last one handed in."""
 
+    @property
+    def has_reports(self) -> bool:
+        """Whether `reports` has something to tell that no descriptor tells; to ask costs no system call."""
+
     def reports(self) -> list[Report]:
         """Return what has been reported since the last time, oldest first."""
 
@@ -94,10 +98,10 @@ class Slot(Protocol):
 
     def fileno(self) -> int:
         """
-        Return a descriptor that becomes readable with a report; or -1.
+        Return a descriptor that becomes readable when there is something to read; or -1: then it calls `wake`.
 
-        Then it calls `wake` with a report that carries an outcome, and when it has run what it holds: of others it
-        does not tell, since each call would take the interpreter from those that run.
+        That is so with a report that carries an outcome, and when it has run what it holds. Of others it does not
+        tell: each word would cost it more than a short job, and wake somebody who has nothing to do yet.
         """
 
     def wants_to_write(self) -> bool:

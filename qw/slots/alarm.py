@@ -9,6 +9,7 @@ from types import FrameType
 from qw.errors import TimedOut
 from qw.slots._slot import Outcome
 from qw.slots.channel import pack_limit
+from qw.slots.tally import Tally
 
 
 class Alarm:
@@ -20,8 +21,9 @@ class Alarm:
     does not decode jobs; only here it is known what their class says.)
     """
 
-    def __init__(self, channel: socket.socket, cleanup: float) -> None:
+    def __init__(self, channel: socket.socket, tally: Tally, cleanup: float) -> None:
         self._channel = channel
+        self._tally = tally
         self._cleanup = cleanup
         self._armed = False
         signal.signal(signal.SIGALRM, self._ring)
@@ -33,7 +35,7 @@ class Alarm:
 
     def begin(self, seconds: float, overran: Outcome, *, soft: bool) -> None:
         """Note that a target begins, which is to return within these seconds."""
-        self._channel.sendall(pack_limit(seconds + self._cleanup, overran))
+        self._channel.sendall(pack_limit(seconds + self._cleanup, self._tally.ended(), overran))
         if soft:
             self._armed = True
             signal.setitimer(signal.ITIMER_REAL, seconds)

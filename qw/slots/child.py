@@ -25,11 +25,12 @@ import attrs
 from qw.slots import interrupts
 from qw.slots._slot import Outcome
 from qw.slots.alarm import Alarm
-from qw.slots.channel import DOWN, READY, pack_end, pack_report
+from qw.slots.channel import DOWN, READY, pack_end, pack_outcome
 from qw.slots.limits import Limits
 from qw.slots.memory import resident
 from qw.slots.order import Order
 from qw.slots.runner import Runner
+from qw.slots.tally import Tally
 from qw.target import Target
 
 #: Exit code of a process whose target has taken the slot's channel away.
@@ -89,7 +90,11 @@ def serve() -> None:
     """Run what comes down the channel until it is closed, or the process is to be replaced."""
     if _setup is None:
         raise RuntimeError("the executor calls prepare first")
-    alarm = Alarm(_setup.channel, _setup.limits.cleanup)
+    try:
+        tally = Tally.receive(_setup.channel)
+    except OSError:
+        return  # the manager is gone before it had this process
+    alarm = Alarm(_setup.channel, tally, _setup.limits.cleanup)
     runner = Runner(_setup.target, _setup.worker, _setup.limits, alarm)
     run = runner.run
     if _setup.target.is_async:
@@ -98,7 +103,7 @@ def serve() -> None:
         loop = asyncio.new_event_loop()
         run = lambda line: loop.run_until_complete(runner.run_async(line))  # noqa: E731 - one of two
     try:
-        _Server(_setup, run).serve()
+        _Server(_setup, tally, run).serve()
     except OSError:
         return  # the manager has closed the channel: nobody wants the rest
     except BaseException:  # noqa: BLE001 - see below
@@ -110,8 +115,11 @@ def serve() -> None:
 class _Server:
     """The slot's loop: a ticket, a job, a report."""
 
-    def __init__(self, setup: Setup, run: Callable[[str], Outcome | None]) -> None:
+    def __init__(self, setup: Setup, tally: Tally, run: Callable[[str], Outcome | None]) -> None:
         self._channel = setup.channel
+        self._tally = tally
+        #: Whether anything was counted since the dispatcher was told to look.
+        self._untold = True
         self._tickets = setup.tickets
         self._run = run
         self._limits = setup.limits
@@ -122,9 +130,8 @@ class _Server:
         self._order = Order(self._channel)
 
     def serve(self) -> None:
-        self._channel.sendall(READY)
         while True:
-            if not self._batches and not self._receive():
+            if not self._batches and not (self._ring() and self._receive()):
                 return
             try:
                 ticket = self._tickets.recv(1, socket.MSG_DONTWAIT)
@@ -149,9 +156,19 @@ class _Server:
             os._exit(0)  # the target has forked, and this is not the slot
         if not self._order.channel_is_ours():
             os._exit(NOT_OURS)
-        self._channel.sendall(pack_report(seconds, outcome))
+        if outcome is not None:
+            self._channel.sendall(pack_outcome(seconds, self._jobs, outcome))
+        self._tally.note(seconds)
+        self._untold = True
         self._jobs += 1
         return self._order.restore() and not self._is_worn_out()
+
+    def _ring(self) -> bool:
+        """Tell that there is nothing to run, unless nothing has ended since that was told last; always true."""
+        if self._untold:
+            self._channel.sendall(READY)
+            self._untold = False
+        return True
 
     def _is_worn_out(self) -> bool:
         most_jobs, most_memory = self._limits.max_jobs, self._limits.max_memory

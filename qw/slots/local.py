@@ -67,6 +67,11 @@ class LocalSlot:
                 return taken
             taken += 1
 
+    @property
+    def has_reports(self) -> bool:
+        """Whether jobs have ended that `reports` has not told of."""
+        return bool(self._reports)
+
     def reports(self) -> list[Report]:
         """Return what has been reported since the last time."""
         return [self._reports.popleft() for _ in range(len(self._reports))]

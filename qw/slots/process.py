@@ -2,7 +2,8 @@
 A slot that is a process: an executor of exactly one, with one task, the slot's loop.
 
     dispatcher                                       child
-    Channel ──────────── socketpair ───────────────▶ _Server       batches down, reports up
+    Channel ──────────── socketpair ───────────────▶ _Server       batches down, outcomes up
+    Tally   ◀─────────── shared memory ───────────── _Server       how many jobs have ended
     Tickets ──────────── socketpair ───────────────▶ recv(1)       who may start which job
     (held)  ──────────── socketpair ───────────────▶ SIGIO         lifeline: ends with the manager
 
@@ -31,6 +32,7 @@ from qw.slots._slot import Outcome, Report
 from qw.slots.channel import Channel, pair
 from qw.slots.child import Setup, prepare, serve
 from qw.slots.limits import NONE, Limits
+from qw.slots.tally import Tally
 from qw.slots.tickets import Tickets
 from qw.target import Target
 
@@ -92,7 +94,9 @@ class ProcessSlot:
         with descriptors.birth:
             channel, child_channel = pair()
             lifeline, child_lifeline = socket.socketpair()
-            self._channel, self._tickets, self._lifeline = Channel(channel), Tickets(), lifeline
+            self._tally = Tally.make(channel)
+            self._channel = Channel(channel, self._tally)
+            self._tickets, self._lifeline = Tickets(), lifeline
             self._kept = {channel.fileno(), lifeline.fileno(), self._tickets.filenos()[0]}
             descriptors.keep(*self._kept)
             try:
@@ -132,6 +136,7 @@ class ProcessSlot:
         """Close what is open of it here."""
         descriptors.forget(*self._kept)
         self._channel.close()
+        self._tally.close()
         self._lifeline.close()
         self._tickets.close()
         if self._pidfd >= 0:
@@ -146,13 +151,15 @@ class ProcessSlot:
         """Take back all jobs that were not started; returns how many."""
         return self._tickets.take_back()
 
+    @property
+    def has_reports(self) -> bool:
+        """Whether jobs have ended that `reports` has not told of, or the process has."""
+        return self._channel.has_reports or (self._gone and not self._channel.ended)
+
     def reports(self) -> list[Report]:
         """Return what the process has reported."""
-        reports = self._channel.reports()
-        if self._gone:
-            # What it has started, or what was forked from it, may keep its end of the channel open.
-            self._channel.ended = True
-        return reports
+        # What it has started, or what was forked from it, may keep its end of the channel open.
+        return self._channel.reports(dead=self._gone)
 
     def deadline(self) -> float:
         """When the job that runs is to be cut off; infinity when it has no limit."""

@@ -51,6 +51,11 @@ def jobs_in(plain: redis.Redis) -> dict[str, Value]:
     }
 
 
+def lists_are_empty(plain: redis.Redis) -> bool:
+    """Whether no queue and no worker holds a job; asked in one command, or one that moves meanwhile might be missed."""
+    return not plain.keys("*:jobs")
+
+
 def stat(plain: redis.Redis, name: str) -> int:
     """Return one of the counters."""
     counters = snapshot(plain).get("all:stats", {})

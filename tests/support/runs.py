@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from qw.keys import to_bytes
 from qw.slots import Outcome
-from qw.slots.channel import pack_report
+from qw.slots.channel import pack_outcome
 from qw.slots.runner import Runner
 from qw.target import Target
 
@@ -25,7 +25,7 @@ def line(job_id: str = "j1", **fields: str) -> str:
 def checked(outcome: Outcome | None) -> Outcome | None:
     """Return an outcome that can be sent up the channel and written to Redis."""
     if outcome is not None:
-        assert pack_report(0.5, outcome)
+        assert pack_outcome(0.5, 0, outcome)
         for text in (outcome.body, *outcome.fields, *outcome.fields.values()):
             assert to_bytes(text).decode("utf-8") == text
     return outcome
