@@ -169,7 +169,7 @@ class Exchanges:
             self._rescued.take(batch)
             worker.hand(batch, now, knocked=batch.worker in knocked, keep_lines=self._journal.keeps_lines)
         if len(batches) == 1 and len(batches[0].ids) == 1:
-            _leave_interpreter()
+            self._let_begin(batches[0].worker)
         return knocked
 
     def knocked(self, worker: str, job_id: str, queue: str, peeked: Peeked | None) -> None:
@@ -181,7 +181,12 @@ class Exchanges:
             self._journal.clock(peeked.now)
             self.dry = self.dry and not peeked.more
             self._crew[worker].hand(batch, time.monotonic(), knocked=True, keep_lines=self._journal.keeps_lines)
-            _leave_interpreter()
+            self._let_begin(worker)
+
+    def _let_begin(self, worker: str) -> None:
+        """Leave the interpreter to a thread that has got the only job just now; or it would wait for 0.1 ms."""
+        if self._crew[worker].slot.fileno() < 0:
+            time.sleep(0)
 
     def _safe(self, worker: str, job_id: str, peeked: Peeked | None) -> Batch | None:
         # With an exchange in flight, that may have found the job in the worker's list as well.
@@ -214,8 +219,3 @@ class Exchanges:
         if not self._may_ask:
             return float("inf")
         return min(self._ask_at, self.refusals.until) if self.refusals.until > now else self._ask_at
-
-
-def _leave_interpreter() -> None:
-    """Let the thread begin that has got the only job just now; or it would wait for the rest of this turn, 0.1 ms."""
-    time.sleep(0)

@@ -30,7 +30,7 @@ LARGE: Final = 64 * 1024
 MOST_BATCHES: Final = 3
 #: Seconds for which the end of a job that left nothing is not looked for, while its slot has others to run: those of
 #: several slots are told of in one go.
-LINGER: Final = 0.008
+LINGER: Final = 0.010
 #: Seconds before the time at which a slot may have run all it has: Redis deals the next ones within that, most often.
 SOON: Final = 0.002
 #: Seconds after its start in which a slot that dies without running anything was not fit to live, born or not.

@@ -33,6 +33,8 @@ from qw.slots.runner import Runner
 from qw.slots.tally import Tally
 from qw.target import Target
 
+#: Bytes that are read at a time, at least: most batches.
+READ_SIZE: Final = 65536
 #: Exit code of a process whose target has taken the slot's channel away.
 NOT_OURS: Final = 71
 
@@ -125,13 +127,15 @@ class _Server:
         self._limits = setup.limits
         self._jobs = 0
         self._batches: deque[tuple[int, deque[str]]] = deque()
+        #: What has come of the batches after those.
+        self._in = bytearray()
         self._channel.setblocking(True)
         self._pid = os.getpid()
         self._order = Order(self._channel)
 
     def serve(self) -> None:
         while True:
-            if not self._batches and not (self._ring() and self._receive()):
+            if not self._batches and not self._receive():
                 return
             try:
                 ticket = self._tickets.recv(1, socket.MSG_DONTWAIT)
@@ -163,13 +167,6 @@ class _Server:
         self._jobs += 1
         return self._order.restore() and not self._is_worn_out()
 
-    def _ring(self) -> bool:
-        """Tell that there is nothing to run, unless nothing has ended since that was told last; always true."""
-        if self._untold:
-            self._channel.sendall(READY)
-            self._untold = False
-        return True
-
     def _is_worn_out(self) -> bool:
         most_jobs, most_memory = self._limits.max_jobs, self._limits.max_memory
         if most_jobs is not None and self._jobs >= most_jobs:
@@ -188,21 +185,28 @@ class _Server:
 
     def _receive(self) -> bool:
         """Wait for a batch; False when the channel is closed."""
-        head = self._exactly(DOWN.size)
-        if head is None:
-            return False
-        length, generation = DOWN.unpack(head)
-        lines = self._exactly(length)
-        if lines is None:
-            return False
-        self._batches.append((generation, deque(lines.decode("utf-8", "surrogateescape").split("\n"))))
+        buffer = self._in
+        while not (size := _size(buffer)) or len(buffer) < size:
+            data = self._read(size)
+            if not data:
+                return False
+            buffer += data
+        lines = buffer[DOWN.size : size].decode("utf-8", "surrogateescape").split("\n")
+        self._batches.append((DOWN.unpack_from(buffer)[1], deque(lines)))
+        del buffer[:size]
         return True
 
-    def _exactly(self, size: int) -> bytes | None:
-        parts = bytearray()
-        while len(parts) < size:
-            data = self._channel.recv(min(size - len(parts), 1 << 20))
-            if not data:
-                return None
-            parts += data
-        return bytes(parts)
+    def _read(self, need: int) -> bytes:
+        """Return what comes next; before it waits for that it tells of what has ended."""
+        size = max(READ_SIZE, need)
+        if self._untold:
+            with contextlib.suppress(BlockingIOError):
+                return self._channel.recv(size, socket.MSG_DONTWAIT)
+            self._channel.sendall(READY)
+            self._untold = False
+        return self._channel.recv(size)
+
+
+def _size(batch: bytearray) -> int:
+    """Return the bytes of a batch; 0 as long as too few have come to know."""
+    return DOWN.size + DOWN.unpack_from(batch)[0] if len(batch) >= DOWN.size else 0
