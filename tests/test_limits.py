@@ -26,12 +26,15 @@ def outcome(soft: int, hard: int) -> list[str]:
 
 def test_a_low_limit_is_raised() -> None:
     """Up to what is needed, where the system lets us."""
-    assert outcome(100, 4000) == ["832"]
+    assert outcome(100, 4000) == ["1024"]
 
 
 def test_a_limit_that_cannot_be_raised_is_refused() -> None:
     """In one line that says what is wanted, what is allowed, and where to look."""
-    assert outcome(100, 200) == ["64 worker processes want 832 open files, and 200 are allowed: see `ulimit -n`", "100"]
+    assert outcome(100, 200) == [
+        "64 worker processes want 1024 open files, and 200 are allowed: see `ulimit -n`",
+        "100",
+    ]
 
 
 def test_a_high_limit_stays() -> None:

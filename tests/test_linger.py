@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
+from contextlib import closing
 from queue import SimpleQueue
 from types import SimpleNamespace
 from typing import Any
@@ -18,8 +20,15 @@ from qw.dispatcher.refusals import Refusals
 from qw.dispatcher.workers import LINGER, LOOK_AGAIN, PLENTY, SOON, WorkerState
 from qw.scripts import Call
 from qw.slots import Outcome
+from qw.slots.channel import DOWN, READY, pair
+from qw.slots.child import Setup, _Server
+from qw.slots.limits import Limits
+from qw.slots.tally import Tally
+from qw.slots.tickets import Tickets
+from qw.target import Target
 from tests.support.scripts import ONE, scripts
 from tests.support.slots import Idle, Served, batch
+from tests.support.targets import succeed
 from tests.support.wait import wait_until
 
 
@@ -40,7 +49,8 @@ def test_one_that_has_nothing_behind_what_runs_tells_by_itself(jobs: int) -> Non
 @pytest.mark.parametrize(
     ("jobs", "mean", "due"),
     [
-        (2, 0.010, LINGER),
+        (2, 0.010, 0.010 - SOON),
+        (2, 0.020, LINGER),
         (2, 0.006, 0.006 - SOON),
         (3, 0.003, 0.006 - SOON),
         (2, 0.0, LOOK_AGAIN),
@@ -66,8 +76,7 @@ def test_a_look_at_nothing_is_a_look() -> None:
     crew[ONE].hand(batch(ONE, "ab"), 50.0, knocked=False, keep_lines=False)
     assert list(crew.reports(60.0)) == []
 
-    assert crew.due(60.0, 0.010) == pytest.approx(min(60.0 + LINGER, crew[ONE].due()))
-    assert crew[ONE].look_due(60.0, 0.010) == pytest.approx(60.0 + LINGER)
+    assert crew[ONE].look_due(60.0, 1.0) == pytest.approx(60.0 + LINGER)
 
 
 def test_started_jobs_are_no_reason_to_wake() -> None:
@@ -134,3 +143,24 @@ def test_a_thread_rings_when_it_has_nothing_left(outcome: Outcome | None, each: 
 
     assert seen == each
     assert len(slot.reports()) == 3
+
+
+def test_a_process_says_once_that_nothing_is_left() -> None:
+    """Not between two batches of which the second is there already: its word would cost more than the job."""
+    mine, its = pair()
+    tally, tickets = Tally.make(mine), Tickets()
+    with mine, its, closing(tickets):
+        for job_id in "ab":
+            lines = batch("w1", job_id).lines
+            mine.sendall(DOWN.pack(len(lines), tickets.issue(1)) + lines)
+        setup = Setup("w1", Target.load(succeed), Limits(), its, tickets.out, its)
+        process = threading.Thread(target=_Server(setup, Tally.receive(its), lambda _line: None).serve)
+        process.start()
+        wait_until(lambda: tally.ended() == 2)
+        said = mine.recv(10)
+        mine.shutdown(socket.SHUT_WR)
+        process.join()
+
+        assert said == READY
+        with pytest.raises(BlockingIOError):
+            mine.recv(10, socket.MSG_DONTWAIT)

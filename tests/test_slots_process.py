@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -153,6 +154,21 @@ class TestSlot:
         wait_until(lambda: slot.reports() == [] and not slot.alive)
         assert (slot.started(), slot.take_back()) == (2, 1)
         assert slot.join(5)
+
+    def test_says_nothing_of_a_plain_end_while_it_has_more(self, slot: ProcessSlot, gate: Gate) -> None:
+        """It is known all the same, however long the next one runs; and the last one tells of itself."""
+        wait_until(lambda: slot.reports() == [] and slot.ready)
+        for job_id in ("one", "two"):
+            hand(slot, (job_id, gate.fields))  # two batches: the second is there when the first has ended
+        hand(slot, ("three", {**gate.fields, "do": "hold"}))
+        gate.await_runs(3)
+
+        assert slot.has_reports
+        assert [outcome for _, outcome in slot.reports()] == [None, None]
+        assert select.select([slot], [], [], 0)[0] == []
+        gate.open()
+        assert select.select([slot], [], [], 10)[0] == [slot]
+        assert [outcome for _, outcome in slot.reports()] == [None]
 
     def test_ends_after_the_job_that_runs(self, slot: ProcessSlot, gate: Gate) -> None:
         """When it is closed; its process is gone when `join` says so."""

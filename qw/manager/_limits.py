@@ -7,8 +7,8 @@ from typing import Final
 
 from qw.errors import UsageError
 
-#: Descriptors of one process slot: three pairs of sockets, and the executor's pipes and semaphores.
-EACH: Final = 12
+#: Descriptors of one process slot: its sockets and memory, and the executor's pipes and semaphores.
+EACH: Final = 15
 #: Descriptors of the rest: four connections, and what a program has open anyway.
 REST: Final = 64
 

@@ -10,6 +10,7 @@ from time import perf_counter
 
 from qw.slots.limits import NONE, Limits
 from qw.slots.local import LocalSlot
+from qw.slots.loops import new_event_loop
 from qw.slots.runner import Runner
 from qw.target import Target
 
@@ -18,7 +19,7 @@ class EventLoop:
     """The event loop that all task slots of a manager share; it ends with the last of them."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop = new_event_loop()
         self._thread = threading.Thread(target=self._run, name="qw-tasks", daemon=True)
         self._slots = 0
         self._over = False
