@@ -15,6 +15,7 @@ from typing import Final
 #: Seconds from which on a millisecond does not matter.
 LONG: Final = 1.0
 
+
 class FineSelector(selectors.DefaultSelector):
     """The system's selector, with timeouts to the microsecond, as `select` has them: it waits for epoll itself."""
 
