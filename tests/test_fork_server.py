@@ -66,6 +66,14 @@ def test_a_target_is_imported_once(start: Start, tmp_path: Path) -> None:
     assert {tuple(each.cmdline()) for each in family} == {tuple(mine.cmdline())}
 
 
+def test_processes_are_without_what_the_manager_alone_needs(start: Start, client: Client, tmp_path: Path) -> None:
+    """redis-py, and the asyncio that it brings, are ten megabytes: they are imported after the fork, in one process."""
+    start("def f(job_id, job_data): note('modules', {'json', 'redis', 'asyncio'} & {*sys.modules})")
+    client.wait_job(client.queue_job({"any": "thing"}), timeout=20)
+
+    assert written(tmp_path / "modules") == ["{'json'}"]
+
+
 def test_a_target_with_a_thread_is_not_forked_beside_it(start: Start, tmp_path: Path) -> None:
     """Then the fork server is an interpreter of its own, and imports the target as well."""
     manager = start(

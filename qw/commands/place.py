@@ -118,13 +118,11 @@ def _refuse_together(arguments: Arguments, one: str, others: tuple[str, ...]) ->
 @contextmanager
 def _explained(place: Place) -> Iterator[None]:
     """Let errors of redis-py out as those of qw, and both with the place and what to do."""
-    from redis import exceptions
-
     try:
         yield
-    except (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError) as error:
+    except _refusals() as error:
         raise RedisRefused(_refused(place, str(error))) from error
-    except (exceptions.ConnectionError, exceptions.TimeoutError) as error:
+    except _absences() as error:
         raise RedisUnavailable(_absent(place, str(error))) from error
     except RedisRefused as error:
         raise RedisRefused(_refused(place, error.message)) from error
@@ -132,6 +130,22 @@ def _explained(place: Place) -> Iterator[None]:
         raise RedisTooOld(f"{place.shown}: {error.message}, or let qw have one of its own with --embedded") from error
     except RedisUnavailable as error:
         raise RedisUnavailable(_absent(place, error.message)) from error
+
+
+# These are called only when there is an error: `qw-manager` forks before it imports redis-py, or its processes would
+# have that as well.
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    from redis import exceptions
+
+    return exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError
+
+
+def _absences() -> tuple[type[Exception], ...]:
+    from redis import exceptions
+
+    return exceptions.ConnectionError, exceptions.TimeoutError
 
 
 def _refused(place: Place, why: str) -> str:
