@@ -81,6 +81,16 @@ def push_all(plain: redis.Redis, file: Path) -> None:
     plain.lpush("all:jobs", *STRANGE, *BURIED, b"without a hash", NASTY, *GOOD)
 
 
+def are_over(plain: redis.Redis) -> bool:
+    """
+    Whether no job is left.
+
+    One that goes back because its slot was slow goes where it says it is from: let it be sent on from there.
+    """
+    plain.rpoplpush(NASTY + b":jobs", "all:jobs")
+    return lists_are_empty(plain)
+
+
 @pytest.fixture(params=["processes", "threads"])
 def manager(request: pytest.FixtureRequest, redis_url: str) -> Iterator[Running]:
     """Return a manager of one worker, which says all that it can, in each mode in turn."""
@@ -97,7 +107,7 @@ def test_nothing_of_it_harms_anybody(plain: redis.Redis, redis_url: str, manager
     file = tmp_path / "runs"
     workers = snapshot(plain)["web:workers"]
     push_all(plain, file)
-    wait_until(lambda: lists_are_empty(plain), 20, "an end of all jobs")
+    wait_until(lambda: are_over(plain), 20, "an end of all jobs")
 
     dead = {text(job_id) for job_id in plain.zrange("all:dead", 0, -1)}
     assert dead == {text(job_id) for job_id in (*STRANGE, *BURIED)}
@@ -114,7 +124,7 @@ def test_nothing_of_it_harms_anybody(plain: redis.Redis, redis_url: str, manager
 def test_nothing_of_it_reaches_a_terminal(plain: redis.Redis, redis_url: str, manager: Running, tmp_path: Path) -> None:
     """Neither in the log nor in what the command shows; no line is long, and there is one for each job."""
     push_all(plain, tmp_path / "runs")
-    wait_until(lambda: lists_are_empty(plain), 20, "an end of all jobs")
+    wait_until(lambda: are_over(plain), 20, "an end of all jobs")
     shown = [*lines(qw_client(redis_url, "dead")), *lines(qw_client(redis_url, "dead", "--json"))]
     manager.process.terminate()
     manager.end()

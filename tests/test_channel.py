@@ -256,7 +256,7 @@ def test_what_is_counted_behind_what_was_read_comes_with_its_end(dead: bool, end
 
 def test_all_at_the_same_time(ends: Ends) -> None:
     """A slot of its own process says all it can while its dispatcher reads: everything arrives, in order."""
-    reports: list[Report] = [(n % 100, BURIED if n % 7 % 3 == 1 else None) for n in range(5000)]
+    reports: list[Report] = [(n % 100, BURIED if n % 7 % 3 == 1 else None) for n in range(RING - 1)]
     process = multiprocessing.get_context("fork").Process(target=ends.report, args=(reports,))
     process.start()
     got = all_of(ends.channel, len(reports))

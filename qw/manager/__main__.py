@@ -70,11 +70,11 @@ def _act(arguments: Arguments) -> None:
     from qw.commands.place import reaching
     from qw.commands.signals import Listener, run_until_told
 
+    listener = Listener()
+    listener.install()
+    if mode == "processes":
+        _fork_early(arguments.word("<target>"))
     with reaching(arguments) as place:
-        listener = Listener()
-        listener.install()
-        if mode == "processes":
-            _fork_early(arguments.word("<target>"))
         from qw.dispatcher import KEEP_DEAD
         from qw.manager import Manager
 
