@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import ast
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -36,6 +37,10 @@ ROOT = Path(__file__).resolve().parent.parent
 LANES = 4
 #: Minutes of random faults.
 CHAOS = 3
+
+#: Where compiled modules are kept: the suite starts hundreds of programs, which would compile all of it each time where
+#: Python is told to write none.
+COMPILED = ROOT / ".venv-tests" / "compiled"
 
 #: pytest's code for "no test was selected".
 NOTHING_SELECTED = 5
@@ -79,6 +84,11 @@ class Environment:
         return f"{hashlib.sha256(files).hexdigest()} {sys.version} {ROOT} {' '.join(self.pins)}"
 
 
+def variables() -> dict[str, str]:
+    """Return the environment of what is run: this one, in which Python keeps what it has compiled."""
+    return {"PYTHONPYCACHEPREFIX": str(COMPILED), **os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+
+
 def floors() -> tuple[str, ...]:
     """Return the oldest versions that setup.py allows, as requirements."""
     for node in ast.parse((ROOT / "setup.py").read_text("utf-8")).body:
@@ -117,6 +127,7 @@ class Run:
         done = subprocess.run(
             [environment.python, "-m", *arguments],
             cwd=ROOT,
+            env=variables(),
             check=False,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -129,7 +140,7 @@ class Run:
         print(f"-- {title}", flush=True)
         lanes = [] if self.pytest_arguments else ["-q", f"-n={LANES}"]
         command = [environment.python, "-m", "pytest", *lanes, *arguments, *self.pytest_arguments]
-        code = subprocess.run(command, cwd=ROOT, check=False).returncode
+        code = subprocess.run(command, cwd=ROOT, env=variables(), check=False).returncode
         if code and not (may_select_nothing and code == NOTHING_SELECTED):
             self.failed.append(title)
 
@@ -138,7 +149,7 @@ class Run:
         """Run a module while something else is done, and show what it printed when both are over."""
         command = [environment.python, "-m", *arguments]
         with subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command, cwd=ROOT, env=variables(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process:
             began = time.monotonic()
             yield
