@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from queue import SimpleQueue
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ from qw.dispatcher.crew import Crew
 from qw.dispatcher.exchanges import ASK_AGAIN, Exchanges
 from qw.dispatcher.journal import Journal
 from qw.dispatcher.refusals import Refusals
-from qw.dispatcher.workers import LINGER, LOOK_AGAIN, PLENTY, SOON, WorkerState
+from qw.dispatcher.workers import LINGER, LOOK_AGAIN, PLENTY, SOON, SOON_HERE, WorkerState
 from qw.scripts import Call
 from qw.slots import Outcome
 from qw.slots.channel import DOWN, READY, pair
@@ -32,9 +33,17 @@ from tests.support.targets import succeed
 from tests.support.wait import wait_until
 
 
-def worker(jobs: int, looked: float = 50.0) -> WorkerState:
+class Far(Idle):
+    """A slot that never begins anything, and has a descriptor, as a process has."""
+
+    def fileno(self) -> int:
+        """Return one."""
+        return 0
+
+
+def worker(jobs: int, looked: float = 50.0, make: Callable[[str], Idle] = Far) -> WorkerState:
     """Return one with so many jobs, whose slot was looked at just now."""
-    state = WorkerState(ONE, Idle)
+    state = WorkerState(ONE, make)
     state.hand(batch(ONE, [f"j{n}" for n in range(jobs)]), looked, knocked=False, keep_lines=False)
     state.reports(looked)
     return state
@@ -65,6 +74,11 @@ def test_it_is_looked_at_before_it_may_have_run_all(jobs: int, mean: float, due:
     assert state.look_due(50.0 + due / 2, mean) == pytest.approx(50.0 + due)
 
 
+def test_a_thread_is_looked_at_earlier() -> None:
+    """Dozens of them may want the interpreter before the next jobs are there."""
+    assert worker(2, make=Idle).look_due(50.0, 0.010) == pytest.approx(50.0 + 0.010 - SOON_HERE)
+
+
 def test_one_with_plenty_is_looked_at_often() -> None:
     """Its jobs are short: hundreds of them have ended within that."""
     assert worker(PLENTY + 1).look_due(50.0, 1.0) == pytest.approx(50.0 + LOOK_AGAIN)
@@ -81,7 +95,7 @@ def test_a_look_at_nothing_is_a_look() -> None:
 
 def test_started_jobs_are_no_reason_to_wake() -> None:
     """Once the job before it has ended, the last one runs: nothing is left that could have to go back."""
-    state = worker(2)
+    state = worker(2, make=Idle)
     assert state.due() < float("inf")
     slot: Any = state.slot
     slot._lines.clear()  # noqa: SLF001 - as whoever serves it does

@@ -33,6 +33,8 @@ MOST_BATCHES: Final = 3
 LINGER: Final = 0.010
 #: Seconds before the time at which a slot may have run all it has: Redis deals the next ones within that, most often.
 SOON: Final = 0.002
+#: The same for a thread or a task: it has to wait for the interpreter, which dozens of others want as well just then.
+SOON_HERE: Final = 0.007
 #: Seconds after its start in which a slot that dies without running anything was not fit to live, born or not.
 YOUNG: Final = 1.0
 #: Seconds between two looks at a slot that has plenty to do.
@@ -147,7 +149,7 @@ class WorkerState:
             return float("inf")  # it tells of its last one
         if self.busy(now):
             return now + LOOK_AGAIN
-        left = (len(self.held) - 1) * mean - SOON
+        left = (len(self.held) - 1) * mean - (SOON_HERE if self.slot.fileno() < 0 else SOON)
         return self._looked + min(max(left, LOOK_AGAIN), LINGER)
 
     def due(self) -> float:
