@@ -138,7 +138,7 @@ def test_comes_up_when_redis_does(make_server: MakeServer, make_place: MakePlace
     assert place.ask(("PING",)) == [b"PONG"]
 
 
-def test_goes_on_after_any_failure_to_connect(redis_url: str, make_place: MakePlace) -> None:
+def test_goes_on_after_any_failure_to_connect(redis_url: str, make_place: MakePlace, plain: redis.Redis) -> None:
     """What provides a password may fail in its own way; the next attempt is made all the same."""
 
     class Provider(redis.CredentialProvider):
@@ -152,9 +152,11 @@ def test_goes_on_after_any_failure_to_connect(redis_url: str, make_place: MakePl
 
     place = make_place(redis_url)
     provider = place.pool.connection_kwargs["credential_provider"] = Provider()
+    before = ids_of(plain)
     place.open()
 
     assert provider.asked == 3
+    assert ids_of(plain) - before == {place.client_id}  # those that failed are not left open
 
 
 def test_outlives_a_restart(make_server: MakeServer, make_place: MakePlace) -> None:

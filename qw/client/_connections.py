@@ -21,7 +21,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from qw.client._replies import classified
-from qw.client.connect import dedicated
+from qw.client.connect import Connectable, connect, dedicated
 from qw.wire import NOTHING, Argument, Reader, pack
 
 #: Seconds that Redis may take to answer when the user has set no bound.
@@ -34,23 +34,17 @@ _READ_SIZE = 65536
 _MOST_IDLE = 12
 
 
-class _Made(Protocol):
-    """What is used of redis-py's connection, whose own annotations are not complete."""
+class _Made(Connectable, Protocol):
+    """What is used of redis-py's connection."""
 
     _sock: socket.socket
-
-    def connect(self) -> object:
-        """Connect."""
-
-    def disconnect(self) -> object:
-        """Close the socket."""
 
 
 class Connection:
     """One connection, and how many of its commands have no reply yet. Raises redis-py's errors when it is lost."""
 
     def __init__(self, made: _Made) -> None:
-        made.connect()
+        connect(made)
         self._made = made
         # redis-py has no public way to the socket of a connection.
         self._socket = made._sock  # noqa: SLF001

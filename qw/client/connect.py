@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import socket
+from contextlib import suppress
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 from redis import ConnectionPool
 from redis.backoff import NoBackoff
@@ -29,6 +30,30 @@ _KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPALIVE": 15, "TCP_KEEPINTVL": 5, "TCP_
 
 #: How Redis, in one version or another, says that it does not let us in.
 _OUTSIDE = ("NOAUTH", "WRONGPASS", "NOPERM", "ERR invalid password", "ERR AUTH")
+
+
+class Connectable(Protocol):
+    """What can be connected: redis-py's own annotations of a connection are not complete."""
+
+    def connect(self) -> object:
+        """Connect."""
+
+    def disconnect(self) -> object:
+        """Close the socket."""
+
+
+def connect(connection: Connectable) -> None:
+    """
+    Connect, or leave nothing open; raises what redis-py does, and what a credential provider raises.
+
+    redis-py closes its socket after its own errors only: each failure of a provider would leave one open.
+    """
+    try:
+        connection.connect()
+    except BaseException:
+        with suppress(Exception):
+            connection.disconnect()
+        raise
 
 
 def keeps_out(error: Exception) -> bool:

@@ -24,7 +24,7 @@ from typing import Protocol, TypeVar, cast
 from redis.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
-from qw.client.connect import keeps_out
+from qw.client.connect import connect, keeps_out
 from qw.scripts import Call
 from qw.slots import descriptors
 from qw.wire import NOTHING, Argument, Reader, pack
@@ -134,7 +134,7 @@ class Link:
         while not self._closed.wait(pause(self.failures, outside=outside) if self.failures else 0.0):
             try:
                 connection = self._connect()
-                connection.connect()
+                connect(connection)
             except Exception as error:  # noqa: BLE001 - a credential provider may raise anything, and not for ever
                 self.failures += 1
                 outside = keeps_out(error)
