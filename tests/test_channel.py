@@ -129,7 +129,7 @@ def all_of(channel: Channel, count: int) -> list[Report]:
 def test_nothing_was_reported(ends: Ends) -> None:
     """A slot that says nothing is ready and alive."""
     assert ends.channel.reports() == []
-    assert not ends.channel.has_reports
+    assert not ends.channel.untold
     assert ends.channel.ready
     assert not ends.channel.ended
 
@@ -148,7 +148,7 @@ def test_what_left_nothing_is_known_without_a_word(ends: Ends) -> None:
     ends.report([(0.5, None), (0.25, None)])
 
     assert not select.select([ends.channel], [], [], 0)[0]
-    told = [(ends.channel.has_reports, ends.channel.reports()) for _ in range(2)]
+    told = [(ends.channel.untold > 0, ends.channel.reports()) for _ in range(2)]
     assert told == [(True, [(0.5, None), (0.25, None)]), (False, [])]
 
 

@@ -17,6 +17,7 @@ from qw.dispatcher.adoptions import Adoptions
 from qw.dispatcher.crew import Crew
 from qw.dispatcher.exchanges import ASK_AGAIN, Exchanges
 from qw.dispatcher.journal import Journal
+from qw.dispatcher.pace import Pace
 from qw.dispatcher.refusals import Refusals
 from qw.dispatcher.workers import LINGER, LOOK_AGAIN, PLENTY, SOON, SOON_HERE, WorkerState
 from qw.scripts import Call
@@ -41,6 +42,20 @@ class Far(Idle):
         return 0
 
 
+def even(seconds: float) -> Pace:
+    """Return what is known after jobs that all took so long."""
+    pace = Pace()
+    pace.note([seconds] * 1000)
+    return pace
+
+
+def uneven(mean: float) -> Pace:
+    """Return what is known after jobs that took half as long, or half as long again."""
+    pace = Pace()
+    pace.note([mean / 2, mean * 1.5] * 500)
+    return pace
+
+
 def worker(jobs: int, looked: float = 50.0, make: Callable[[str], Idle] = Far) -> WorkerState:
     """Return one with so many jobs, whose slot was looked at just now."""
     state = WorkerState(ONE, make)
@@ -52,36 +67,49 @@ def worker(jobs: int, looked: float = 50.0, make: Callable[[str], Idle] = Far) -
 @pytest.mark.parametrize("jobs", [0, 1])
 def test_one_that_has_nothing_behind_what_runs_tells_by_itself(jobs: int) -> None:
     """Nobody looks: the slot rings, or its descriptor becomes readable."""
-    assert worker(jobs).look_due(50.0, 0.01) == float("inf")
+    assert worker(jobs).look_due(50.0, even(0.01)) == float("inf")
 
 
 @pytest.mark.parametrize(
-    ("jobs", "mean", "due"),
+    ("jobs", "seconds", "due"),
     [
-        (2, 0.010, 0.010 - SOON),
-        (2, 0.020, LINGER),
-        (2, 0.006, 0.006 - SOON),
-        (3, 0.003, 0.006 - SOON),
-        (2, 0.0, LOOK_AGAIN),
-        (PLENTY, 1.0, LINGER),
+        (2, 0.010, 0.020 - SOON),
+        (2, 0.012, LINGER),
+        (2, 0.006, 0.012 - SOON),
+        (3, 0.003, 0.009 - SOON),
+        (2, 0.002, LOOK_AGAIN),
+        (PLENTY, 0.019, LINGER),
     ],
 )
-def test_it_is_looked_at_before_it_may_have_run_all(jobs: int, mean: float, due: float) -> None:
-    """By the mean of the jobs, but not too seldom and not without a pause; until then it is not looked at again."""
-    state = worker(jobs)
+def test_it_is_looked_at_before_it_has_run_all(jobs: int, seconds: float, due: float) -> None:
+    """When jobs take the same; but not too seldom and not without a pause; until then it is not looked at again."""
+    state, pace = worker(jobs), even(seconds)
 
-    assert state.look_due(50.0, mean) == pytest.approx(50.0 + due)
-    assert state.look_due(50.0 + due / 2, mean) == pytest.approx(50.0 + due)
+    assert state.look_due(50.0, pace) == pytest.approx(50.0 + due)
+    assert state.look_due(50.0 + due / 2, pace) == pytest.approx(50.0 + due)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "due"), [(2, 0.010 - SOON), (3, LINGER / 2), (PLENTY, LINGER / 2)], ids=["two", "three", "more"]
+)
+def test_it_is_looked_at_earlier_where_jobs_differ(jobs: int, due: float) -> None:
+    """Any of them may be a short one: before those behind the first may be run, and twice as often."""
+    assert worker(jobs).look_due(50.0, uneven(0.010)) == pytest.approx(50.0 + due)
+
+
+def test_it_is_looked_at_soon_where_nothing_is_known() -> None:
+    """The first jobs may do nothing."""
+    assert worker(2).look_due(50.0, Pace()) == pytest.approx(50.0 + LOOK_AGAIN)
 
 
 def test_a_thread_is_looked_at_earlier() -> None:
     """Dozens of them may want the interpreter before the next jobs are there."""
-    assert worker(2, make=Idle).look_due(50.0, 0.010) == pytest.approx(50.0 + 0.010 - SOON_HERE)
+    assert worker(2, make=Idle).look_due(50.0, even(0.010)) == pytest.approx(50.0 + 0.020 - SOON_HERE)
 
 
 def test_one_with_plenty_is_looked_at_often() -> None:
     """Its jobs are short: hundreds of them have ended within that."""
-    assert worker(PLENTY + 1).look_due(50.0, 1.0) == pytest.approx(50.0 + LOOK_AGAIN)
+    assert worker(PLENTY + 1).look_due(50.0, even(0.019)) == pytest.approx(50.0 + LOOK_AGAIN)
 
 
 def test_a_look_at_nothing_is_a_look() -> None:
@@ -90,7 +118,7 @@ def test_a_look_at_nothing_is_a_look() -> None:
     crew[ONE].hand(batch(ONE, "ab"), 50.0, knocked=False, keep_lines=False)
     assert list(crew.reports(60.0)) == []
 
-    assert crew[ONE].look_due(60.0, 1.0) == pytest.approx(60.0 + LINGER)
+    assert crew[ONE].look_due(60.0, even(0.019)) == pytest.approx(60.0 + LOOK_AGAIN)
 
 
 def test_started_jobs_are_no_reason_to_wake() -> None:

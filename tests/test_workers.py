@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from qw.dispatcher.pace import Pace
 from qw.dispatcher.workers import (
     LARGE,
     LOOK_AGAIN,
@@ -32,6 +33,19 @@ from qw.target import Target
 from tests.support.slots import Served, batch
 from tests.support.targets import succeed
 from tests.support.wait import wait_until
+
+
+class Fixed(Pace):
+    """A pace at which a slot may hold so many jobs, whatever they take."""
+
+    def __init__(self, depth: int) -> None:
+        super().__init__()
+        self._depth = depth
+
+    def room(self, held: int, rest: float) -> int:
+        """Return what is left of them."""
+        assert rest >= 0
+        return self._depth - held
 
 
 class Place:
@@ -129,7 +143,7 @@ def asleep() -> Iterator[Place]:
 def test_idle(place: Place) -> None:
     """A worker without jobs has room for all, waits for nothing, and reports nothing."""
     assert (place.state.idle, place.state.due()) == (True, math.inf)
-    assert (place.state.room(1), place.state.room(300)) == (1, 300)
+    assert (place.state.room(Fixed(1), 0.0), place.state.room(Fixed(300), 0.0)) == (1, 300)
     assert (place.state.reports(0.0), place.state.take_back()) == ([], [])
 
 
@@ -155,24 +169,21 @@ def test_lines_are_kept_for_the_log(place: Place) -> None:
     assert [line for _, line, _ in place.report(3)] == [b'["a"]', b'["b"]', b""]
 
 
-def test_room_is_for_whole_batches(place: Place) -> None:
-    """A worker gets more when a third of what it may hold is run, and holds three batches at most."""
-    assert place.state.room(4) == 4
+def test_room_is_for_three_batches(place: Place) -> None:
+    """A worker may hold as many jobs as the pace says, but three batches at most."""
+    assert place.state.room(Fixed(4), 0.0) == 4
     place.hand("a", "b", "c", "d")
-    assert (place.state.room(4), place.state.idle) == (0, False)
+    assert (place.state.room(Fixed(4), 0.0), place.state.idle) == (0, False)
 
-    assert place.ended(1) == ["a"]
-    assert place.state.room(4) == 0
-
-    assert place.ended(1) == ["b"]
-    assert place.state.room(4) == 2
+    assert place.ended(2) == ["a", "b"]
+    assert place.state.room(Fixed(4), 0.0) == 2
 
     place.hand("e")
-    assert place.state.room(8) == 5
+    assert place.state.room(Fixed(8), 0.0) == 5
     place.hand("f")
-    assert place.state.room(8) == 0
+    assert place.state.room(Fixed(8), 0.0) == 0
     assert place.ended(2) == ["c", "d"]
-    assert place.state.room(8) == 6
+    assert place.state.room(Fixed(8), 0.0) == 6
 
 
 def test_one_at_a_time(place: Place) -> None:
@@ -180,9 +191,34 @@ def test_one_at_a_time(place: Place) -> None:
     place.hand("a")
     place.wait_begun("a")
 
-    assert place.state.room(1) == 0
+    assert place.state.room(Fixed(1), 0.0) == 0
     assert place.ended(1) == ["a"]
-    assert place.state.room(1) == 1
+    assert place.state.room(Fixed(1), 0.0) == 1
+
+
+def test_room_is_by_the_time_that_is_left(place: Place) -> None:
+    """The pace is told how long a slot has to do: from when its job began, or it got the first; ended ones are run."""
+    told: list[tuple[int, float]] = []
+
+    class Asked(Pace):
+        mean = 0.010
+
+        def room(self, held: int, rest: float) -> int:
+            told.append((held, round(rest, 6)))
+            return 7
+
+    place.hand("a", "b", "c", now=math.inf)  # later than any begins here
+    assert place.state.room(Asked(), 0.0) == 7
+    place.let_go()
+    place.wait_begun("a", "b")
+    began = place.state.slot.began()
+    place.state._filled = 0.0  # noqa: SLF001 - the other case
+    place.state.room(Asked(), began + 0.004)
+    place.state.reports(0.0)
+    place.state.room(Asked(), began + 0.004)
+    place.state.room(Asked(), began + 9.0)
+
+    assert told == [(3, math.inf), (3, 0.016), (2, 0.016), (2, 0.0)]
 
 
 def test_what_waits_too_long_goes_back(place: Place) -> None:
@@ -193,10 +229,10 @@ def test_what_waits_too_long_goes_back(place: Place) -> None:
     assert place.state.hand_back(5.0 + PATIENCE - 0.001) == []
 
     assert place.state.hand_back(5.0 + PATIENCE) == ["b", "c"]
-    assert (place.state.due(), place.state.room(300), place.state.idle) == (math.inf, 0, False)
+    assert (place.state.due(), place.state.room(Fixed(300), 0.0), place.state.idle) == (math.inf, 0, False)
 
     assert place.ended(1) == ["a"]
-    assert place.state.room(300) == 300
+    assert place.state.room(Fixed(300), 0.0) == 300
     assert place.begun == ["a"]
 
 
@@ -251,7 +287,7 @@ def test_a_slot_that_is_slow_to_begin_gets_jobs_again(asleep: Place) -> None:
     """When nothing has begun, all goes back, and the worker is not taken for one that runs a long job."""
     asleep.hand("a", "b", now=5.0)
     assert asleep.state.hand_back(6.0) == ["a", "b"]
-    assert (asleep.state.idle, asleep.state.room(300)) == (True, 300)
+    assert (asleep.state.idle, asleep.state.room(Fixed(300), 0.0)) == (True, 300)
 
     asleep.hand("c", now=7.0)
     asleep.serve()
@@ -276,10 +312,10 @@ def test_a_large_job_has_time_to_come(asleep: Place) -> None:
 def test_one_that_is_to_be_alone_is_so_until_it_is_taken_back(asleep: Place, mark: bytes) -> None:
     """Nothing is wanted behind it; a slot that was too slow to begin it gets others, or it would get none for good."""
     asleep.state.hand(Batch("w1", ["a"], b'["n", "1", ' + mark + b', "1", "a"]'), 5.0, knocked=False, keep_lines=False)
-    assert asleep.state.room(300) == 0
+    assert asleep.state.room(Fixed(300), 0.0) == 0
     assert asleep.state.hand_back(6.0) == ["a"]
 
-    assert (asleep.state.idle, asleep.state.room(300)) == (True, 300)
+    assert (asleep.state.idle, asleep.state.room(Fixed(300), 0.0)) == (True, 300)
 
 
 def test_taken_back_and_handed_again(place: Place) -> None:
@@ -303,7 +339,7 @@ def test_stopping_takes_back_at_once(place: Place) -> None:
 
     assert place.state.take_back() == ["b", "c"]
     assert place.state.take_back() == []
-    assert place.state.room(4) == 3
+    assert place.state.room(Fixed(4), 0.0) == 3
     assert [job_id for job_id, _ in place.state.held] == ["a"]
 
 
@@ -332,7 +368,7 @@ def test_a_slot_with_little_to_do_is_looked_at_at_once(asleep: Place) -> None:
 def died(place: Place) -> tuple[str | None, list[str]]:
     """Wait for the slot's death, read its last reports as the dispatcher does, and clear up."""
     wait_until(lambda: not place.state.slot.alive)
-    assert (place.state.idle, place.state.room(300)) == (False, 0)
+    assert (place.state.idle, place.state.room(Fixed(300), 0.0)) == (False, 0)
     place.state.reports(math.inf)
     death = place.state.bury_slot()
     return death.ran, list(death.others)

@@ -12,7 +12,6 @@ replacement and no stop, and a busy target delays no beat.
 from __future__ import annotations
 
 import logging
-import math
 import select
 import threading
 import time
@@ -31,7 +30,7 @@ from qw.dispatcher.schedule import Schedule
 from qw.dispatcher.session import Session
 from qw.dispatcher.site import Site
 from qw.dispatcher.trimmer import Trimmer
-from qw.dispatcher.wake import Wake
+from qw.dispatcher.wake import Wake, wait
 from qw.errors import CrashLoop
 from qw.logs import say
 from qw.scripts import DispatcherScripts, Peeked, Rescued
@@ -286,7 +285,7 @@ class Dispatcher:
         if self._crew.watch(poll, now):
             poll.register(self._wake.fileno(), select.POLLIN)
         self._session.watch(poll)
-        events = dict(poll.poll(math.ceil(max(0.0, self._due(now) - now) * 1000)))
+        events = wait(poll, self._due)
         if self._wake.fileno() in events:
             self._wake.clear()
         self._session.take(events)
@@ -296,5 +295,5 @@ class Dispatcher:
         """When something has to be looked at, whatever comes in."""
         # Often enough to tell a pause of this process by.
         times = [now + min(1.0, self._site.lease / 6), self._presence.due(), self._session.knocks_due()]
-        times += [self._departure.due(now), self._crew.due(now, self._exchanges.pace.mean), self._exchanges.due(now)]
+        times += [self._departure.due(now), self._crew.due(now, self._exchanges.pace), self._exchanges.due(now)]
         return min(*times, self._schedule.due_at, self._trimmer.due_at)

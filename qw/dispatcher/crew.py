@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
 from typing import Final
 
+from qw.dispatcher.pace import Pace
 from qw.dispatcher.workers import Death, WorkerState
 from qw.slots import Report, Slot
 
@@ -54,9 +55,9 @@ class Crew:
         """Return the names of those for whom a job would start at once."""
         return [state.name for state in self if state.idle]
 
-    def wants(self, depth: int) -> list[tuple[str, int]]:
-        """Return who may be given how many jobs."""
-        rooms = [(state.name, state.room(depth)) for state in self]
+    def wants(self, pace: Pace, now: float) -> list[tuple[str, int]]:
+        """Return who may be given how many jobs, of the duration that is usual now."""
+        rooms = [(state.name, state.room(pace, now)) for state in self]
         return [(name, room) for name, room in rooms if room > 0]
 
     # -- lives --------------------------------------------------------------------------------------
@@ -179,14 +180,14 @@ class Crew:
                 with contextlib.suppress(OSError):
                     state.slot.write()
 
-    def due(self, now: float, mean: float) -> float:
-        """When a worker must be looked at, whatever comes in, by the mean duration of jobs (s)."""
+    def due(self, now: float, pace: Pace) -> float:
+        """When a worker must be looked at, whatever comes in, with jobs of the duration that is usual now."""
         times = [math.inf]
         for state in self:
             times += (state.due(), state.slot.deadline())
             if state.reborn_at > now:
                 times.append(state.reborn_at)
-            times.append(state.look_due(now, mean))
+            times.append(state.look_due(now, pace))
         return min(times)
 
 

@@ -117,7 +117,7 @@ class Exchanges:
             self._ask_at, self.dry = float("inf"), False
         if self.in_flight or now < self.refusals.until:
             return
-        want = [] if self.quiet else self._wants()
+        want = [] if self.quiet else self._wants(now)
         if not self._outbox and not self._adoptions and (self.dry or not want):
             return
         plan = self._outbox.plan(self._adoptions.plan(self.in_hand), want, rescued=bool(self._rescued))
@@ -127,8 +127,8 @@ class Exchanges:
         self._next_try = min((c.ttl for c in plan.contents if c.kind == "retry"), default=float("inf"))
         self._main.call(self._scripts.exchange(plan), self._exchanged)
 
-    def _wants(self) -> list[tuple[str, int]]:
-        wants = self._crew.wants(self.pace.depth())
+    def _wants(self, now: float) -> list[tuple[str, int]]:
+        wants = self._crew.wants(self.pace, now)
         return [(worker, count) for worker, count in wants if not self._adoptions.reserved(worker)]
 
     def _exchanged(self, reply: Exchanged | ResponseError) -> None:

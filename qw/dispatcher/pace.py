@@ -1,12 +1,15 @@
-"""How many jobs a slot is given ahead: about 10 ms of work, by the running mean of durations."""
+"""How many jobs a slot is given ahead: those that will begin within 13 ms, by the running mean of durations."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Final
 
-#: Seconds of work that a slot may hold.
-AHEAD: Final = 0.010
+#: Seconds within which a job is to begin that is fetched now. What has not begun after 15 goes back, counted from
+#: when the slot has it (`workers.PATIENCE`).
+AHEAD: Final = 0.014
+#: Seconds of work that a slot may hold where jobs differ, so that nobody knows when one begins.
+UNSURE: Final = 0.010
 #: A longer job counts as this long (s): one of an hour must not slow down the next thousand short ones.
 CLIP: Final = 0.020
 #: From this mean on (s) nothing is fetched ahead: the next job would have to be handed back in most cases.
@@ -22,6 +25,8 @@ class Pace:
 
     def __init__(self) -> None:
         self._mean: float | None = None
+        #: Seconds by which a job takes longer or shorter than the mean: the running mean of that.
+        self._spread = 0.0
 
     def note(self, durations: Iterable[float]) -> None:
         """Take these durations (s) into the mean."""
@@ -30,15 +35,32 @@ class Pace:
             return
         mean = sum(clipped) / len(clipped)
         keep = (1 - WEIGHT) ** len(clipped)
-        self._mean = mean if self._mean is None else self._mean * keep + mean * (1 - keep)
+        known = self._mean = mean if self._mean is None else self._mean * keep + mean * (1 - keep)
+        apart = sum([abs(seconds - known) for seconds in clipped]) / len(clipped)
+        self._spread = self._spread * keep + apart * (1 - keep)
 
     @property
     def mean(self) -> float:
         """Seconds that a job takes, 20 ms at most; 0 when none has ended yet."""
         return self._mean or 0.0
 
-    def depth(self) -> int:
-        """How many jobs a slot may hold, the one that runs included."""
+    @property
+    def even(self) -> bool:
+        """Whether each job takes about as long as the others, so that it is known when one will end."""
+        return self._spread < self.mean / 4
+
+    def room(self, held: int, rest: float) -> int:
+        """
+        How many more jobs a slot may be given that has so many, which will take so many seconds (`rest`).
+
+        None until a third of what it may have at most has been run, so that batches stay whole.
+        """
         if self._mean is None or self._mean >= ALONE:
-            return 1
-        return min(DEEPEST, 1 + max(1, int(AHEAD / max(self._mean, 1e-6))))
+            return 0 if held else 1
+        mean = max(self._mean, 1e-6)
+        full = min(DEEPEST, 1 + max(1, int(UNSURE / mean)))
+        if held > 2 * full // 3:
+            return 0
+        if not self.even:
+            return full - held
+        return min(DEEPEST - held, 1 + int((AHEAD - rest) / mean)) if rest <= AHEAD else 0

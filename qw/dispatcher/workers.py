@@ -14,6 +14,7 @@ from typing import Final
 
 import attrs
 
+from qw.dispatcher.pace import Pace
 from qw.scripts import Batch
 from qw.slots import Outcome, Report, Slot
 
@@ -30,9 +31,9 @@ LARGE: Final = 64 * 1024
 MOST_BATCHES: Final = 3
 #: Seconds for which the end of a job that left nothing is not looked for, while its slot has others to run: those of
 #: several slots are told of in one go.
-LINGER: Final = 0.010
-#: Seconds before the time at which a slot may have run all it has: Redis deals the next ones within that, most often.
-SOON: Final = 0.002
+LINGER: Final = 0.020
+#: Seconds before the time at which a slot will have run all it has: Redis deals the next ones within that, most often.
+SOON: Final = 0.0035
 #: The same for a thread or a task: it has to wait for the interpreter, which dozens of others want as well just then.
 SOON_HERE: Final = 0.007
 #: Seconds after its start in which a slot that dies without running anything was not fit to live, born or not.
@@ -74,6 +75,8 @@ class WorkerState:
         self._handed = 0
         self._reported = 0
         self._looked = 0.0
+        #: When it got the first of the jobs that it holds now, having held none.
+        self._filled = 0.0
         #: Set when jobs were taken back: it runs a long one, and gets nothing until that is over.
         self.stuck = False
         #: Set while it has a job that was there when a process died: that one runs with none behind it.
@@ -92,12 +95,15 @@ class WorkerState:
         """Whether a job handed in now would start at once."""
         return not self.held and self.slot.ready
 
-    def room(self, depth: int) -> int:
-        """How many jobs it may be given; 0 until a third of what it may have is run, so that batches stay whole."""
-        held, full = len(self.held), len(self._batches) >= MOST_BATCHES
-        if self.stuck or self._alone or full or not self.slot.ready or held > 2 * depth // 3:
+    def room(self, pace: Pace, now: float) -> int:
+        """How many jobs it may be given, of the duration that is usual now."""
+        if self.stuck or self._alone or len(self._batches) >= MOST_BATCHES or not self.slot.ready:
             return 0
-        return depth - held
+        return pace.room(len(self.held), max(0.0, self._empty_at(pace.mean) - now))
+
+    def _empty_at(self, mean: float) -> float:
+        """When it will have run all it holds, with jobs of that mean (s); sooner than now, if one takes longer."""
+        return max(self.slot.began(), self._filled) + (len(self.held) - self.slot.untold) * mean
 
     def hand(self, batch: Batch, now: float, *, knocked: bool, keep_lines: bool) -> None:
         """Give a batch to the slot; `knocked`: it was not asked for, but came with a knock."""
@@ -105,6 +111,7 @@ class WorkerState:
         if not self.held and len(batch.ids) == 1:
             # It waits for nothing but its own way.
             patience += max(0, len(batch.lines) - LARGE) / SLOWEST
+        self._filled = self._filled if self.held else now
         lines = batch.lines.split(b"\n") if keep_lines else [b""] * len(batch.ids)
         self.held.extend(zip(batch.ids, lines, strict=True))
         self._alone = len(batch.ids) == 1 and any(mark in batch.lines for mark in SUSPICIOUS)
@@ -143,17 +150,21 @@ class WorkerState:
         """Whether it has plenty to do and was looked at just now: a look costs more than it brings."""
         return len(self.held) > PLENTY and now - self._looked < LOOK_AGAIN
 
-    def look_due(self, now: float, mean: float) -> float:
-        """When to look for reports that nothing tells of, with jobs of that mean (s); infinity when none will come."""
+    def look_due(self, now: float, pace: Pace) -> float:
+        """When to look for reports that nothing tells of; infinity when none will come."""
         if len(self.held) < 2:
             return float("inf")  # it tells of its last one
         if self.busy(now):
             return now + LOOK_AGAIN
-        left = (len(self.held) - 1) * mean - (SOON_HERE if self.slot.fileno() < 0 else SOON)
-        return self._looked + min(max(left, LOOK_AGAIN), LINGER)
+        soon = SOON_HERE if self.slot.fileno() < 0 else SOON
+        if pace.even:
+            return min(max(self._empty_at(pace.mean) - soon, self._looked + LOOK_AGAIN), self._looked + LINGER)
+        return self._looked + min(max((len(self.held) - 1) * pace.mean - soon, LOOK_AGAIN), LINGER / 2)
 
     def due(self) -> float:
         """When the next job that was not started has waited long enough; infinity when none waits."""
+        if self._batches and self._batches[0][0] <= time.monotonic():
+            self._note_started()
         return self._batches[0][0] if self._batches else float("inf")
 
     def hand_back(self, now: float) -> list[str]:

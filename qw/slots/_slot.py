@@ -67,11 +67,18 @@ class Slot(Protocol):
     def has_reports(self) -> bool:
         """Whether `reports` has something to tell that no descriptor tells; to ask costs no system call."""
 
+    @property
+    def untold(self) -> int:
+        """How many jobs have ended that `reports` has not told of; to ask costs no system call."""
+
     def reports(self) -> list[Report]:
         """Return what has been reported since the last time, oldest first."""
 
     def started(self) -> int:
         """How many of the jobs ever handed in, and not taken back, were started."""
+
+    def began(self) -> float:
+        """When the last job began that has begun (`time.monotonic`); 0.0 when none has. It costs no system call."""
 
     def deadline(self) -> float:
         """When `expire` wants to be called (`time.monotonic`); infinity when nothing with a limit runs."""

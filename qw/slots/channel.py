@@ -107,9 +107,9 @@ class Channel:
             self._out.clear()  # the other side is gone; reading will say so, after its last reports
 
     @property
-    def has_reports(self) -> bool:
-        """Whether jobs have ended that `reports` has not told of; to ask costs no system call."""
-        return self._tally.ended() > self._told
+    def untold(self) -> int:
+        """How many jobs have ended that `reports` has not told of; to ask costs no system call."""
+        return self._tally.ended() - self._told
 
     def reports(self, *, dead: bool = False) -> list[Report]:
         """Return the reports that have arrived, in order; `dead`: what is not whole by now never will be."""

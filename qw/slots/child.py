@@ -17,7 +17,7 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable
-from time import perf_counter
+from time import monotonic
 from typing import Final
 
 import attrs
@@ -153,9 +153,10 @@ class _Server:
 
     def _one(self, line: str) -> bool:
         """Run a job and report it; returns whether this process is fit for another one."""
-        began = perf_counter()
+        began = monotonic()
+        self._tally.begin(began)
         outcome = self._run(line)
-        seconds = perf_counter() - began
+        seconds = monotonic() - began
         if os.getpid() != self._pid:
             os._exit(0)  # the target has forked, and this is not the slot
         if not self._order.channel_is_ours():

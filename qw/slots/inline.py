@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from queue import SimpleQueue
-from time import perf_counter
+from time import monotonic
 
 from qw.slots._slot import Outcome
 from qw.slots.limits import NONE, Limits
@@ -48,9 +48,9 @@ class InlineSlot(LocalSlot):
                     self._ring()
                     self._ready.get()
                     continue
-                began = perf_counter()
+                self._began = began = monotonic()
                 outcome = self._run(line)
-                self._report((perf_counter() - began, outcome))
+                self._report((monotonic() - began, outcome))
         finally:
             self._end()
 

@@ -27,6 +27,8 @@ class LocalSlot:
         self._lines: deque[str] = deque()
         self._reports: deque[Report] = deque()
         self._handed = 0
+        #: When the last job began (`time.monotonic`).
+        self._began = 0.0
         self._closed = False
         self._ended = threading.Event()
 
@@ -72,6 +74,11 @@ class LocalSlot:
         """Whether jobs have ended that `reports` has not told of."""
         return bool(self._reports)
 
+    @property
+    def untold(self) -> int:
+        """How many jobs have ended that `reports` has not told of."""
+        return len(self._reports)
+
     def reports(self) -> list[Report]:
         """Return what has been reported since the last time."""
         return [self._reports.popleft() for _ in range(len(self._reports))]
@@ -79,6 +86,10 @@ class LocalSlot:
     def started(self) -> int:
         """How many of the jobs ever handed in, and not taken back, were started."""
         return self._handed - len(self._lines)
+
+    def began(self) -> float:
+        """When the last job began that has begun (`time.monotonic`); 0.0 when none has."""
+        return self._began
 
     def deadline(self) -> float:
         """When `expire` wants to be called; infinity when nothing with a limit runs."""

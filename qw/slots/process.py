@@ -154,7 +154,12 @@ class ProcessSlot:
     @property
     def has_reports(self) -> bool:
         """Whether jobs have ended that `reports` has not told of, or the process has."""
-        return self._channel.has_reports or (self._gone and not self._channel.ended)
+        return self._channel.untold > 0 or (self._gone and not self._channel.ended)
+
+    @property
+    def untold(self) -> int:
+        """How many jobs have ended that `reports` has not told of."""
+        return self._channel.untold
 
     def reports(self) -> list[Report]:
         """Return what the process has reported."""
@@ -198,6 +203,10 @@ class ProcessSlot:
     def started(self) -> int:
         """How many of the jobs ever handed in, and not taken back, were started."""
         return self._tickets.taken()
+
+    def began(self) -> float:
+        """When the last job began that has begun (`time.monotonic`); 0.0 when none has."""
+        return self._tally.began()
 
     def fileno(self) -> int:
         """Return the channel's descriptor, -1 when nothing more is waited for there."""

@@ -1,12 +1,13 @@
 """
-How many jobs of a process slot have ended, and how long each took, in memory that it shares with its dispatcher.
+What a process slot has done, in memory that it shares with its dispatcher: so many jobs ended, the next began then.
 
-    count (u64) · seconds of the last jobs (f32 each, in a ring)
+    count (u64) · began (f64, by the clock of `time.monotonic`) · seconds of the last jobs (f32 each, in a ring)
 
 One side writes, the other reads, and neither waits or calls the system: to say that a job has ended costs a tenth of
 a microsecond, and what a killed process had done stays here. (A message would cost the process more than all else that
 it does for a job that does nothing.) The count is written last. A processor that orders writes less strictly than x86
-may show it before the seconds: then one duration in the log is an old one, and nothing else depends on them.
+may show it before the seconds: then one duration in the log is an old one, and nothing else depends on them but
+how many jobs are fetched ahead.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from typing import Final
 #: Durations kept: more than a slot may have in hand at a time, and whoever reads looks before that many have ended.
 RING: Final = 4096
 _COUNT: Final = 8
-_SIZE: Final = _COUNT + 4 * RING
+_BEGAN: Final = 8
+_SIZE: Final = _COUNT + _BEGAN + 4 * RING
 
 
 class Tally:
@@ -30,9 +32,11 @@ class Tally:
         # It lives as long as somebody has it mapped, whatever becomes of the descriptor.
         self._map = mmap.mmap(fileno, _SIZE)
         memory = memoryview(self._map)
-        self._views = memory[:_COUNT].cast("Q"), memory[_COUNT:].cast("f")
+        began, seconds = memory[_COUNT : _COUNT + _BEGAN], memory[_COUNT + _BEGAN :]
+        self._views = memory[:_COUNT].cast("Q"), began.cast("d"), seconds.cast("f")
         self._count: memoryview[int] | list[int] = self._views[0]
-        self._seconds: memoryview[float] | list[float] = self._views[1]
+        self._began: memoryview[float] | list[float] = self._views[1]
+        self._seconds: memoryview[float] | list[float] = self._views[2]
 
     @classmethod
     def make(cls, channel: socket.socket) -> Tally:
@@ -56,6 +60,10 @@ class Tally:
         finally:
             os.close(filenos[0])
 
+    def begin(self, now: float) -> None:
+        """Say that the next job begins (`time.monotonic`)."""
+        self._began[0] = now
+
     def note(self, seconds: float) -> None:
         """Say that the next job has ended, which took so long."""
         count = self._count[0]
@@ -66,6 +74,10 @@ class Tally:
         """How many jobs have ended; after `close`, when that was called."""
         return self._count[0]
 
+    def began(self) -> float:
+        """When the last job began that has begun (`time.monotonic`); 0.0 when none has."""
+        return self._began[0]
+
     def seconds(self, first: int, end: int) -> list[float]:
         """Return how long each took of the jobs from number `first`, counted from 0, up to before `end`."""
         at, to = first % RING, end % RING
@@ -75,7 +87,7 @@ class Tally:
     def close(self) -> None:
         """Let go of the memory, and of the descriptor that Python keeps of it."""
         if not self._map.closed:
-            self._count, self._seconds = [*self._count], [0.0] * RING
+            self._count, self._began, self._seconds = [*self._count], [0.0], [0.0] * RING
             for view in self._views:
                 view.release()
             self._map.close()

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable
-from time import perf_counter
+from time import monotonic
 
 from qw.slots.limits import NONE, Limits
 from qw.slots.local import LocalSlot
@@ -91,11 +91,11 @@ class TaskSlot(LocalSlot):
                 if not self._lines and not self._closed:
                     await ready.wait()
                 continue
-            began = perf_counter()
+            self._began = began = monotonic()
             outcome = await self._run(line)
             if self._killed:
                 return  # cut off by the manager: that is not the job's own end
-            self._report((perf_counter() - began, outcome))
+            self._report((monotonic() - began, outcome))
             await asyncio.sleep(0)  # jobs that never wait must not keep the other tasks from running
 
     def kill(self) -> None:
