@@ -129,6 +129,7 @@ def test_a_job_for_an_idle_manager(plain: redis.Redis, client: Client, managers:
         wait_until(lambda: jobs_in(plain) == {})
 
     spent = [cost(plain, one) for _ in range(5)]
-    # The first peek on a connection goes with its text.
-    assert min(each.get("evalsha", 0) + each.get("eval", 0) for each in spent) == 3
-    assert min(each.get("blmove", 0) for each in spent) == 1
+    # The first peek on a connection goes with its text; and a job may come before the manager waits again.
+    costs = [(each.get("evalsha", 0) + each.get("eval", 0), each.get("blmove", 0)) for each in spent]
+    assert min(costs)[0] == 3
+    assert (3, 1) in costs
