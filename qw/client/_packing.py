@@ -3,7 +3,8 @@ Jobs on their way to Redis: fields, then words of a script call, then RESP, a th
 
     job ──▶ {field: text} ──▶ id, n, field, value, …, and open fields ──▶ bytes, with those of other jobs
 
-The bytes of many jobs are made here by one join: redis-py's packer takes longer over them than Redis.
+All jobs are checked before the first is sent, and each chunk is packed when its turn comes, while Redis queues those
+before it. The bytes of many jobs are made here by one join: redis-py's packer takes longer over them than Redis.
 """
 
 from __future__ import annotations
@@ -14,8 +15,7 @@ from typing import Final, TypeAlias, TypeVar
 
 import attrs
 
-from qw.client.payload import AnyJob, Value, check_payload, encoded, plain_fields
-from qw.errors import UsageError
+from qw.client.payload import AnyJob, Value, check_payload, encoded, fields_of
 from qw.job import Job, JobId, job_type
 
 R = TypeVar("R")
@@ -34,13 +34,31 @@ class PlainId(JobId[None]):
     __slots__ = ()
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class Chunk:
-    """The jobs of one script call: so many words, in these bytes."""
+    """The jobs of one script call, which have been checked."""
 
     ids: list[str]
-    words: int
-    body: bytes
+    jobs: list[AnyJob]
+    #: Whether they are queued elsewhere than in all:jobs.
+    elsewhere: bool
+    _packed: tuple[int, bytes] | None = attrs.field(default=None, init=False)
+    #: The ids that are handed out, once it is packed.
+    job_ids: list[JobId[object]] = attrs.field(factory=list, init=False)
+
+    def pack(self) -> tuple[int, bytes]:
+        """Return how many words these jobs are, and those as RESP; made once."""
+        if self._packed is None:
+            self.job_ids = [*map(id_of, self.jobs, self.ids)]
+            counts, bodies = zip(
+                *(
+                    _pack(job_id, job, elsewhere=self.elsewhere)
+                    for job_id, job in zip(self.ids, self.jobs, strict=True)
+                ),
+                strict=True,
+            )
+            self._packed = sum(counts), b"".join(bodies)
+        return self._packed
 
 
 def new_ids(at_a_time: int = 64) -> Iterator[str]:
@@ -59,28 +77,22 @@ def id_of(job: Job[R] | Mapping[str, Value], text: str) -> JobId[R] | JobId[None
 
 def chunks(jobs: Iterable[tuple[str, AnyJob]], *, elsewhere: bool, most: int) -> list[Chunk]:
     """
-    Pack jobs under their ids by the thousand, or by the MiB; a larger one goes alone.
+    Check jobs, and part them with their ids by the thousand, or by the MiB of fields; a larger one goes alone.
 
     `elsewhere` says that they are not queued in all:jobs. Raises `UsageError` for what is no job, `PayloadTooLarge`
     for one whose fields have more than `most` bytes.
     """
     made: list[Chunk] = []
-    ids: list[str] = []
-    bodies: list[bytes] = []
-    words = size = 0
+    full, size = True, 0
     for job_id, job in jobs:
-        count, body = _pack(job_id, job, elsewhere=elsewhere)
-        if len(body) > most:  # with all that is packed around the fields, which is little
-            check_payload(job, most)
-        if ids and (len(ids) == MOST_JOBS or size + len(body) > MOST_BYTES):
-            made.append(Chunk(ids, words, b"".join(bodies)))
-            ids, bodies, words, size = [], [], 0, 0
-        ids.append(job_id)
-        bodies.append(body)
-        words += count
-        size += len(body)
-    if ids:
-        made.append(Chunk(ids, words, b"".join(bodies)))
+        more = check_payload(job, most)
+        if full or size + more > MOST_BYTES:
+            made.append(Chunk([], [], elsewhere))
+            size = 0
+        made[-1].ids.append(job_id)
+        made[-1].jobs.append(job)
+        size += more
+        full = len(made[-1].ids) == MOST_JOBS
     return made
 
 
@@ -89,9 +101,7 @@ def _pack(job_id: str, job: AnyJob, *, elsewhere: bool) -> tuple[int, bytes]:
     if isinstance(job, Job):
         pack = _packers.get((type(job), elsewhere)) or _packer(type(job), elsewhere=elsewhere)
         return pack(job_id, job)
-    if not isinstance(job, Mapping):
-        raise UsageError(f"a job is a Job or a mapping of fields, not {type(job).__name__}")
-    words = [word for pair in plain_fields(job) for word in pair]
+    words = [word for pair in fields_of(job).items() for word in pair]
     words += _OPEN[elsewhere]
     return len(words) + 2, _resp([job_id, str(len(words)), *words])
 

@@ -8,7 +8,7 @@ from typing import TypeVar, cast, overload
 
 from qw.client._base import BaseClient
 from qw.client._durability import Durability
-from qw.client._packing import chunks, id_of, new_ids
+from qw.client._packing import chunks, new_ids
 from qw.client._queueing import Queueing, head_of
 from qw.client._times import Delay, Moment, when_of
 from qw.client._waiting import Waiting
@@ -171,13 +171,13 @@ class ProducingClient(BaseClient):
         if len(texts) != len(jobs):
             raise UsageError(f"{len(texts)} ids for {len(jobs)} jobs: give one for each, or none")
         elsewhere = manager is not None or worker is not None
-        packed = chunks(zip(texts, jobs, strict=True), elsewhere=elsewhere, most=self.max_payload)
+        checked = chunks(zip(texts, jobs, strict=True), elsewhere=elsewhere, most=self.max_payload)
         head = head_of(self._access.scripts, manager, worker, when)
         durability = Durability(self._access) if durable and jobs else None
-        Queueing(self._access.caller, head, packed, retry_unsure=retry_unsure).run()
+        job_ids = Queueing(self._access.caller, head, checked, retry_unsure=retry_unsure).run()
         if durability:
             durability.wait(texts)
-        return [id_of(job, text) for job, text in zip(jobs, texts, strict=True)]
+        return job_ids
 
     @overload
     def wait_job(self, job_id: JobId[R], timeout: float | None = None) -> R: ...

@@ -24,6 +24,7 @@ from qw.client._connections import Connection
 from qw.client._packing import Chunk
 from qw.client._patience import Patience
 from qw.errors import QueueUnsure, UnknownName
+from qw.job import JobId
 from qw.scripts import Call, ClientScripts
 from qw.wire import Argument, pack
 
@@ -40,7 +41,8 @@ class Head:
 
     def payload(self, chunk: Chunk, *, known: bool) -> bytes:
         """Return the call for a chunk; `known` says that Redis knows the script."""
-        return b"*%d\r\n%b%b" % (self.words + chunk.words, self.by_sha if known else self.by_text, chunk.body)
+        words, body = chunk.pack()
+        return b"*%d\r\n%b%b" % (self.words + words, self.by_sha if known else self.by_text, body)
 
 
 def head_of(scripts: ClientScripts, manager: str | None, worker: str | None, when: bytes) -> Head:
@@ -85,9 +87,10 @@ class Queueing:
         self._known = True
         # Whether any job is, or may be, queued.
         self._begun = False
+        self._job_ids: list[JobId[object]] = []
 
-    def run(self) -> None:
-        """Queue all of it; raises `QueueUnsure`, or else an error that says why nothing was queued."""
+    def run(self) -> list[JobId[object]]:
+        """Queue all of it, and return the ids; raises `QueueUnsure`, or another error: nothing was queued then."""
         patience = Patience(self._caller.patience)
         while self._waiting:
             try:
@@ -103,6 +106,7 @@ class Queueing:
                     unsure_ids = [job_id for chunk in self._waiting for job_id in chunk.ids]
                     raise QueueUnsure(unsure_ids, str(error)) from error
                 raise
+        return self._job_ids
 
     def _stream(self, connection: Connection, patience: Patience) -> None:
         # The first chunk goes alone: its reply shows that Redis takes writes here, and knows the script.
@@ -113,6 +117,8 @@ class Queueing:
                 # so Redis has no whole command of it.
                 connection.send(self._head.payload(self._waiting[0], known=self._known))
                 self._flying.append(self._waiting.popleft())
+            if self._waiting:
+                self._waiting[0].pack()  # while Redis is at work
             at_once = 2 if self._receive(connection) else 1
             patience.reward()
 
@@ -129,7 +135,7 @@ class Queueing:
                 raise reply
             return False
         self._head.call.parse(reply)
-        self._flying.popleft()
+        self._job_ids += self._flying.popleft().job_ids
         self._known = self._begun = True
         return True
 

@@ -16,12 +16,28 @@ Value: TypeAlias = str | bytes | int | float
 AnyJob: TypeAlias = Job[object] | Mapping[str, Value]
 
 
-def check_payload(job: AnyJob, most: int) -> None:
-    """Raise `PayloadTooLarge` when the names and values of a job's fields have more than `most` bytes."""
-    fields = job_type(type(job)).encode(job) if isinstance(job, Job) else dict(plain_fields(job))
-    size = sum(len(encoded(word)) for pair in fields.items() for word in pair)
+def check_payload(job: AnyJob, most: int) -> int:
+    """
+    Return how many bytes the names and values of a job's fields have.
+
+    Raises `PayloadTooLarge` when they are more than `most`, and `UsageError` for what cannot be queued at all.
+    """
+    fields = fields_of(job)
+    text = "".join((*fields, *fields.values()))
+    # Not each character is one byte, and of some no word can be made.
+    size = len(text) if text.isascii() else sum(len(encoded(word)) for pair in fields.items() for word in pair)
     if size > most:
         raise PayloadTooLarge(size, most)
+    return size
+
+
+def fields_of(job: AnyJob) -> dict[str, str]:
+    """Return the fields of a job as text, without qw's own; raises `UsageError` for what is none."""
+    if isinstance(job, Job):
+        return job_type(type(job)).encode(job)
+    if not isinstance(job, Mapping):
+        raise UsageError(f"a job is a Job or a mapping of fields, not {type(job).__name__}")
+    return dict(plain_fields(job))
 
 
 def plain_fields(job: Mapping[str, Value]) -> Iterator[tuple[str, str]]:

@@ -37,14 +37,31 @@ elseif manager ~= '' then
   queue = manager .. ':jobs'
 end
 
-local new, places, at, last = {}, {}, 6, #ARGV
+local new, keys, places, at, last = {}, {}, {}, 6, #ARGV
 while at < last do
   local id = ARGV[at]
-  if not places[id] and redis.call('EXISTS', prefix .. 'job:' .. id) == 0 then
+  if not places[id] then
     new[#new + 1] = id
+    keys[#new] = prefix .. 'job:' .. id
     places[id] = at
   end
   at = at + 2 + ARGV[at + 1]
+end
+
+-- Hardly ever is any of them there: one question about all of them costs half a microsecond a job less.
+local known = 0
+for i = 1, #keys, MOST_WORDS do
+  known = known + redis.call('EXISTS', unpack(keys, i, math.min(i + MOST_WORDS - 1, #keys)))
+end
+if known > 0 then
+  local unknown = {}
+  for i = 1, #new do
+    if redis.call('EXISTS', keys[i]) == 0 then
+      unknown[#unknown + 1] = new[i]
+      keys[#unknown] = keys[i]
+    end
+  end
+  new = unknown
 end
 if #new == 0 then return 0 end
 
@@ -78,7 +95,7 @@ if is_delayed then refused = schedule() else refused = put(list, 'list', 'LPUSH'
 if refused then return refused end
 
 for i = 1, #new do
-  local key, place = prefix .. 'job:' .. new[i], places[new[i]]
+  local key, place = keys[i], places[new[i]]
   local first, final = place + 2, place + 1 + ARGV[place + 1]
   ARGV[final] = now
   if queue then ARGV[final - 2] = queue end
@@ -88,7 +105,7 @@ for i = 1, #new do
 end
 
 if is_delayed and worker ~= '' then
-  for i = 1, #new do redis.call('HSET', prefix .. 'job:' .. new[i], 'qw:for', worker) end
+  for i = 1, #new do redis.call('HSET', keys[i], 'qw:for', worker) end
 end
 if is_first then redis.pcall('PUBLISH', bell, 'all:scheduled')
 elseif worker ~= '' and not is_delayed then redis.pcall('PUBLISH', bell, worker) end
