@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from qw.client import Client
+from qw.client._connections import Connection
 from qw.errors import BadName, QueueUnsure, UnknownName, UsageError
 from qw.job import Job, JobId, Options, job_type
 from tests.support.keyspace import snapshot
@@ -206,6 +207,24 @@ class TestMany:
             client.queue_jobs(jobs)
 
         assert client.dbsize() == 0
+
+    def test_refused_for_now(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A thousand that go again after the next are returned in their place."""
+        replies: list[object] = []
+
+        def receive(connection: Connection) -> object:
+            replies.append(usual(connection))
+            return replies[-1] if len(replies) != 2 else redis.ReadOnlyError("READONLY for a moment")
+
+        usual = Connection.receive
+        monkeypatch.setattr(Connection, "receive", receive)
+        texts = [f"j{n}" for n in range(2500)]
+        ids = client.queue_jobs([{"n": n} for n in range(2500)], ids=texts)
+        monkeypatch.undo()
+
+        assert replies == [1000, 1000, 500, 0]
+        assert ids == texts
+        assert client.llen("all:jobs") == 2500
 
     def test_large_jobs(self, client: Client) -> None:
         """A MiB to a call, and one that is larger goes alone."""

@@ -60,6 +60,10 @@ class Chunk:
             self._packed = sum(counts), b"".join(bodies)
         return self._packed
 
+    def forget(self) -> None:
+        """Let go of the bytes: these jobs are queued."""
+        self._packed = None
+
 
 def new_ids(at_a_time: int = 64) -> Iterator[str]:
     """Yield random ids without end, UUIDs of version 4; not to be kept, for a fork would yield the same ones twice."""

@@ -80,14 +80,14 @@ class Queueing:
         self._caller = caller
         self._head = head
         self._retry_unsure = retry_unsure
-        self._waiting = deque(chunks)
+        self._chunks = list(chunks)
+        self._waiting = deque(self._chunks)
         self._flying: deque[Chunk] = deque()
         self._refused: list[Chunk] = []
         # Whether Redis knows the script, as far as is known.
         self._known = True
         # Whether any job is, or may be, queued.
         self._begun = False
-        self._job_ids: list[JobId[object]] = []
 
     def run(self) -> list[JobId[object]]:
         """Queue all of it, and return the ids; raises `QueueUnsure`, or another error: nothing was queued then."""
@@ -106,7 +106,8 @@ class Queueing:
                     unsure_ids = [job_id for chunk in self._waiting for job_id in chunk.ids]
                     raise QueueUnsure(unsure_ids, str(error)) from error
                 raise
-        return self._job_ids
+        # In their own order: one that was refused for now may have been queued after the next.
+        return [job_id for chunk in self._chunks for job_id in chunk.job_ids]
 
     def _stream(self, connection: Connection, patience: Patience) -> None:
         # The first chunk goes alone: its reply shows that Redis takes writes here, and knows the script.
@@ -135,7 +136,7 @@ class Queueing:
                 raise reply
             return False
         self._head.call.parse(reply)
-        self._job_ids += self._flying.popleft().job_ids
+        self._flying.popleft().forget()
         self._known = self._begun = True
         return True
 
