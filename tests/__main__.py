@@ -7,7 +7,8 @@ Run all that a change has to pass, on a machine that has nothing but Python: `py
 2. Check the code: ruff, its formatter, mypy.
 3. Run pytest with the newest redis-py, on the newest Redis there is.
 4. Run what needs a Redis once more, with the oldest versions of everything that qw stands on, on Redis 6.2.
-5. Beside step 3, let managers work for three minutes while they, and their Redis, are killed at random.
+5. Beside step 3, let managers work for three minutes while they, and their Redis, are killed at random, and make the
+   environment of step 4.
 
 Tests run in several processes, since most of their time they wait, unless there are arguments for pytest.
 `--quick` is step 3 alone. All steps are run even if one fails; the exit code is then not 0.
@@ -27,6 +28,7 @@ import time
 import venv
 from argparse import RawDescriptionHelpFormatter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +36,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 #: Processes in which tests are run.
-LANES = 4
+LANES = 5
 #: Minutes of random faults.
 CHAOS = 3
 
@@ -172,9 +174,8 @@ def lint(run: Run, newest: Environment) -> None:
     run.check(newest, "mypy --strict", "mypy")
 
 
-def repeat_on_oldest(run: Run) -> None:
+def repeat_on_oldest(run: Run, oldest: Environment) -> None:
     """Run what needs a Redis on the oldest of everything; without a Redis 6.2, on the one there is."""
-    oldest = Environment("oldest", floors())
     if not run.prepare(oldest):
         return
     server = oldest.redis_server
@@ -191,7 +192,7 @@ def repeat_on_oldest(run: Run) -> None:
 
 def run_all(run: Run, *, quick: bool) -> None:
     """Take the steps in their order; what failed is in `run.failed`."""
-    newest = Environment("newest")
+    newest, oldest = Environment("newest"), Environment("oldest", floors())
     if not run.prepare(newest):
         return
     if not (newest.redis_server or shutil.which("redis-server")):
@@ -205,9 +206,12 @@ def run_all(run: Run, *, quick: bool) -> None:
     if run.pytest_arguments:
         run.pytest(newest, title)
     else:
-        with run.beside(newest, f"{CHAOS} minutes of random faults", "tests.chaos", f"--minutes={CHAOS}"):
+        faults = run.beside(newest, f"{CHAOS} minutes of random faults", "tests.chaos", f"--minutes={CHAOS}")
+        # Should it fail to make the other environment, the step that needs it tries again, and tells of it.
+        with faults, ThreadPoolExecutor(1) as maker:
+            maker.submit(oldest.make)
             run.pytest(newest, title)
-    repeat_on_oldest(run)
+    repeat_on_oldest(run, oldest)
 
 
 def main() -> int:
