@@ -36,8 +36,8 @@ def queue_calls(ids: Iterable[str]) -> list[bytes]:
     """Return the calls that queue typed jobs under these ids, up to a thousand each."""
     names = list(ids)
     head = head_of(ClientScripts(_KEYS), None, None, b"")
-    jobs = zip(names, typed(len(names)), strict=True)
-    return [head.payload(chunk, known=True) for chunk in chunks(jobs, elsewhere=False, most=NO_LIMIT)]
+    jobs = list(typed(len(names)))
+    return [head.payload(chunk, known=True) for chunk in chunks(names, jobs, elsewhere=False, most=NO_LIMIT)]
 
 
 def words_of(call: bytes) -> list[str]:

@@ -10,7 +10,7 @@ before it. The bytes of many jobs are made here by one join: redis-py's packer t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias, TypeVar
 
 import attrs
@@ -79,16 +79,18 @@ def id_of(job: Job[R] | Mapping[str, Value], text: str) -> JobId[R] | JobId[None
     return JobId(text, job_type(type(job))) if isinstance(job, Job) else PlainId(text)
 
 
-def chunks(jobs: Iterable[tuple[str, AnyJob]], *, elsewhere: bool, most: int) -> list[Chunk]:
+def chunks(ids: Sequence[str], jobs: Sequence[AnyJob], *, elsewhere: bool, most: int) -> list[Chunk]:
     """
     Check jobs, and part them with their ids by the thousand, or by the MiB of fields; a larger one goes alone.
 
     `elsewhere` says that they are not queued in all:jobs. Raises `UsageError` for what is no job, `PayloadTooLarge`
     for one whose fields have more than `most` bytes.
     """
+    if len(jobs) == 1:
+        return [_alone(ids[0], jobs[0], elsewhere=elsewhere, most=most)]
     made: list[Chunk] = []
     full, size = True, 0
-    for job_id, job in jobs:
+    for job_id, job in zip(ids, jobs, strict=True):
         more = check_payload(job, most)
         if full or size + more > MOST_BYTES:
             made.append(Chunk([], [], elsewhere))
@@ -98,6 +100,14 @@ def chunks(jobs: Iterable[tuple[str, AnyJob]], *, elsewhere: bool, most: int) ->
         size += more
         full = len(made[-1].ids) == MOST_JOBS
     return made
+
+
+def _alone(job_id: str, job: AnyJob, *, elsewhere: bool, most: int) -> Chunk:
+    # To pack it checks it as well: the producer of one job gets by with doing so once.
+    chunk = Chunk([job_id], [job], elsewhere)
+    if len(chunk.pack()[1]) > most:  # with all that is packed around the fields, which is little
+        check_payload(job, most)
+    return chunk
 
 
 def _pack(job_id: str, job: AnyJob, *, elsewhere: bool) -> tuple[int, bytes]:

@@ -171,7 +171,7 @@ class ProducingClient(BaseClient):
         if len(texts) != len(jobs):
             raise UsageError(f"{len(texts)} ids for {len(jobs)} jobs: give one for each, or none")
         elsewhere = manager is not None or worker is not None
-        checked = chunks(zip(texts, jobs, strict=True), elsewhere=elsewhere, most=self.max_payload)
+        checked = chunks(texts, jobs, elsewhere=elsewhere, most=self.max_payload)
         head = head_of(self._access.scripts, manager, worker, when)
         durability = Durability(self._access) if durable and jobs else None
         job_ids = Queueing(self._access.caller, head, checked, retry_unsure=retry_unsure).run()
