@@ -99,10 +99,9 @@ def test_a_bell_that_leads_nowhere(
     monkeypatch.setattr(session, "SILENCE", 0.5)
     manager = fleet.start(network.url, lease=3.0)
     wait_until(lambda: network.swallow(b"SUBSCRIBE"), 10, "a bell")
-    client.queue_job(gate.fields)
-    gate.await_runs(1, 10)  # by now it has looked into its workers' lists, as it does when a bell is new
-    client.queue_job(gate.fields, worker=manager.workers[0])
-    gate.await_runs(2, 10)
+    for count in (1, 2):  # the first may be found since a manager looks into its workers' lists when a bell is new
+        client.queue_job(gate.fields, worker=manager.workers[0])
+        gate.await_runs(count, 10)
     # The one that leads nowhere is still there for Redis.
     wait_until(lambda: plain.pubsub_numsub("all:bell") == [(b"all:bell", 2)], 10, "another bell")
     manager.stop()
