@@ -319,6 +319,7 @@ class TestSignals:
 
         assert manager.end() == 130
         assert time.monotonic() - began < 2
+        assert " stop " in manager.said[-1]
         left = snapshot(plain)
         assert "job:held" in left
         assert [left[f"{worker}:jobs"] for worker in left["web:workers"]] == [["held"]]

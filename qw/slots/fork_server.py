@@ -21,6 +21,7 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import forkserver, resource_tracker, util
@@ -119,6 +120,8 @@ def _start_anew(descriptors: Collection[int]) -> None:
     for number in _descriptors() - {*descriptors}:
         with suppress(OSError):
             os.close(number)
+    # A manager that is told twice to stop leaves semaphores to the tracker, which would tell of them on the terminal.
+    warnings.filterwarnings("ignore", "resource_tracker: There appear to be", UserWarning)
     for helper in (resource_tracker._resource_tracker, forkserver._forkserver):  # noqa: SLF001
         helper.__init__()  # type: ignore[misc] # as in a new interpreter
 
