@@ -36,7 +36,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 #: Processes in which tests are run.
-LANES = 5
+LANES = 4
 #: Minutes of random faults.
 CHAOS = 3
 
