@@ -50,14 +50,10 @@ class Chunk:
         """Return how many words these jobs are, and those as RESP; made once."""
         if self._packed is None:
             self.job_ids = [*map(id_of, self.jobs, self.ids)]
-            counts, bodies = zip(
-                *(
-                    _pack(job_id, job, elsewhere=self.elsewhere)
-                    for job_id, job in zip(self.ids, self.jobs, strict=True)
-                ),
-                strict=True,
-            )
-            self._packed = sum(counts), b"".join(bodies)
+            each = [
+                _pack(job_id, job, elsewhere=self.elsewhere) for job_id, job in zip(self.ids, self.jobs, strict=True)
+            ]
+            self._packed = sum(words for words, _ in each), b"".join([body for _, body in each])
         return self._packed
 
     def forget(self) -> None:
@@ -89,16 +85,15 @@ def chunks(ids: Sequence[str], jobs: Sequence[AnyJob], *, elsewhere: bool, most:
     if len(jobs) == 1:
         return [_alone(ids[0], jobs[0], elsewhere=elsewhere, most=most)]
     made: list[Chunk] = []
-    full, size = True, 0
+    size = 0
     for job_id, job in zip(ids, jobs, strict=True):
         more = check_payload(job, most)
-        if full or size + more > MOST_BYTES:
+        if not made or len(made[-1].ids) == MOST_JOBS or size + more > MOST_BYTES:
             made.append(Chunk([], [], elsewhere))
             size = 0
         made[-1].ids.append(job_id)
         made[-1].jobs.append(job)
         size += more
-        full = len(made[-1].ids) == MOST_JOBS
     return made
 
 
