@@ -1,4 +1,4 @@
-"""How many jobs a slot is given ahead: those that will begin within 13 ms, by the running mean of durations."""
+"""How many jobs a slot is given ahead: those that will begin within 14 ms, by the running mean of durations."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Pace:
         """
         How many more jobs a slot may be given that has so many, which will take so many seconds (`rest`).
 
-        None until a third of what it may have at most has been run, so that batches stay whole.
+        None until a third of the jobs that are 10 ms of work has been run, so that batches stay whole.
         """
         if self._mean is None or self._mean >= ALONE:
             return 0 if held else 1

@@ -30,7 +30,7 @@ LARGE: Final = 64 * 1024
 #: Batches that a slot may have at a time: one to run, one to follow without a pause, and one on its way.
 MOST_BATCHES: Final = 3
 #: Seconds for which the end of a job that left nothing is not looked for, while its slot has others to run: those of
-#: several slots are told of in one go.
+#: several slots are told of in one go. Half of it where jobs differ, since any of them may be a short one.
 LINGER: Final = 0.020
 #: Seconds before the time at which a slot will have run all it has: Redis deals the next ones within that, most often.
 SOON: Final = 0.0035
