@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from queue import SimpleQueue
@@ -26,11 +27,12 @@ from qw.slots.channel import DOWN, READY, pair
 from qw.slots.child import Setup, _Server
 from qw.slots.limits import Limits
 from qw.slots.tally import Tally
+from qw.slots.task import EventLoop, TaskSlot
 from qw.slots.tickets import Tickets
 from qw.target import Target
 from tests.support.scripts import ONE, scripts
 from tests.support.slots import Idle, Served, batch
-from tests.support.targets import succeed
+from tests.support.targets import succeed, succeed_async
 from tests.support.wait import wait_until
 
 
@@ -185,6 +187,20 @@ def test_a_thread_rings_when_it_has_nothing_left(outcome: Outcome | None, each: 
 
     assert seen == each
     assert len(slot.reports()) == 3
+
+
+def test_a_task_tells_when_its_job_began() -> None:
+    """As threads and processes do, since it is looked at by that."""
+    slot = TaskSlot("w1", Target.load(succeed_async), EventLoop(), lambda: None)
+    assert slot.began() == 0.0
+    before = time.monotonic()
+    slot.start()
+    slot.hand(batch("w1", "a").lines, 1)
+    wait_until(lambda: slot.untold == 1)
+
+    assert before <= slot.began() <= time.monotonic()
+    slot.close()
+    assert slot.join(5)
 
 
 def test_a_process_says_once_that_nothing_is_left() -> None:

@@ -146,6 +146,17 @@ class TestSlot:
         assert [outcome for _, outcome in reports(slot, 1)] == [None]
         assert slot.alive
 
+    def test_tells_when_its_job_began(self, slot: ProcessSlot, gate: Gate) -> None:
+        """By the clock that all processes share; before the first one it has nothing to tell."""
+        assert slot.began() == 0.0
+        before = time.monotonic()
+        hand(slot, ("one", {**gate.fields, "do": "hold"}))
+        gate.await_runs(1)
+
+        assert before <= slot.began() <= time.monotonic()
+        gate.open()
+        reports(slot, 1)
+
     def test_dies_with_its_last_reports_read(self, slot: ProcessSlot, gate: Gate) -> None:
         """What it reported before it was killed arrives; what it had begun and what it had not is known."""
         hand(slot, ("done", gate.fields), ("runs", {**gate.fields, "do": "die"}), ("waits", gate.fields))
@@ -164,6 +175,7 @@ class TestSlot:
         gate.await_runs(3)
 
         assert slot.has_reports
+        assert slot.untold == 2
         assert [outcome for _, outcome in slot.reports()] == [None, None]
         assert select.select([slot], [], [], 0)[0] == []
         gate.open()
