@@ -14,8 +14,9 @@ from qw.keys import Keys, to_bytes
 from qw.scripts import Call, ClientScripts
 from qw.scripts.client import Fetched, Knock, Place
 from tests.support.keyspace import Value, snapshot
-from tests.support.scripts import NOW, Space, jobs, run, seed, under
+from tests.support.scripts import NOW, Space, jobs, now_ms, run, seed, under
 from tests.support.server import MakeServer
+from tests.support.wait import wait_until
 
 #: Makes the call of one row, under any namespace.
 Make: TypeAlias = Callable[[ClientScripts], Call[Any]]
@@ -93,6 +94,7 @@ QUEUE = [
         {"job:s": "a string", **jobs("a"), "all:jobs": ["b"], "job:b": {"x": "1", "qw:queued_at": "now"}},
         again=0,
     ),
+    Row("so is the only one", {"job:s": "a string"}, lambda s: s.queue(words("s", "x", "1")), 0, {"job:s": "a string"}),
     Row("no jobs: nothing is there afterwards", {}, lambda s: s.queue([]), 0),
     Row(
         "a manager need not be registered, and its list is noted",
@@ -337,7 +339,8 @@ def test_a_script_called_twice(plain: redis.Redis, row: Row) -> None:
 
 
 WRONG_TYPES: list[tuple[str, Space, Make]] = [
-    ("queue, the list", {"all:jobs": "a string"}, lambda s: s.queue(words("a"))),
+    ("queue one, the list", {"all:jobs": "a string"}, lambda s: s.queue(words("a"))),
+    ("queue many, the list", {"all:jobs": "a string"}, lambda s: s.queue([*words("a"), *words("b")])),
     (
         "fetch, the own list",
         {"web.1:jobs": "a string", "all:jobs": ["a"], **jobs("a")},
@@ -396,6 +399,18 @@ def test_a_worker_that_is_not_registered_is_refused(plain: redis.Redis, manager:
         run(plain, ClientScripts(Keys()).queue(words("a", to=OPEN_ELSEWHERE), manager, worker))
 
     assert snapshot(plain) == before
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_time_of_queueing_early_in_a_second(plain: redis.Redis, count: int) -> None:
+    """It is put together from two texts, and Redis leaves out the zeros that the second one would start with."""
+    wait_until(lambda: now_ms(plain) % 1000 < 50)
+    before = now_ms(plain)
+
+    run(plain, ClientScripts(Keys()).queue([*words("a"), *words("b")][: count * len(words("a"))]))
+
+    queued_at: Any = plain.hget("job:a", "qw:queued_at")
+    assert before - 1 <= int(queued_at) <= now_ms(plain)
 
 
 def test_queueing_to_a_worker_rings_the_bell(plain: redis.Redis) -> None:
