@@ -162,11 +162,11 @@ class Connections:
         lent: list[Connection] = []
         try:
             while len(lent) < count:
-                lent.append(self._idle_one() or self._new())
+                lent.append(self.take_idle() or self._new())
             yield lent
         finally:
             for connection in lent:
-                self._take_back(connection)
+                self.take_back(connection)
 
     def close(self) -> None:
         """Close those that nobody uses."""
@@ -176,14 +176,16 @@ class Connections:
     def _new(self) -> Connection:
         return Connection(cast("_Made", dedicated(self._pool, socket_timeout=self.bound)))
 
-    def _take_back(self, connection: Connection) -> None:
+    def take_back(self, connection: Connection) -> None:
+        """Take back a connection that was lent."""
         # With a reply under way it would be taken for the reply to the next command.
         if connection.pending or len(self._idle) >= _MOST_IDLE:
             connection.close()
         else:
             self._idle.append(connection)
 
-    def _idle_one(self) -> Connection | None:
+    def take_idle(self) -> Connection | None:
+        """Lend a connection that nobody uses, until `take_back`; None when there is none."""
         while connection := self._pop():
             if connection.is_quiet():
                 return connection

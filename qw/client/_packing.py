@@ -10,7 +10,7 @@ before it. The bytes of many jobs are made here by one join: redis-py's packer t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias, TypeVar
 
 import attrs
@@ -61,13 +61,14 @@ class Chunk:
         self._packed = None
 
 
-def new_ids(at_a_time: int = 64) -> Iterator[str]:
-    """Yield random ids without end, UUIDs of version 4; not to be kept, for a fork would yield the same ones twice."""
-    while True:
-        block = os.urandom(16 * at_a_time).hex()
-        for at in range(0, len(block), 32):
-            h = block[at : at + 32]
-            yield f"{h[:8]}-{h[8:12]}-4{h[13:16]}-{'89ab'[int(h[16], 16) & 3]}{h[17:20]}-{h[20:]}"
+def new_ids(count: int) -> list[str]:
+    """Return so many random ids: UUIDs of version 4."""
+    block = os.urandom(16 * count).hex()
+    return [
+        f"{block[at : at + 8]}-{block[at + 8 : at + 12]}-4{block[at + 13 : at + 16]}-"
+        f"{'89ab'[int(block[at + 16], 16) & 3]}{block[at + 17 : at + 20]}-{block[at + 20 : at + 32]}"
+        for at in range(0, len(block), 32)
+    ]
 
 
 def id_of(job: Job[R] | Mapping[str, Value], text: str) -> JobId[R] | JobId[None]:

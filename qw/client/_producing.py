@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import islice
 from typing import TypeVar, cast, overload
 
 from qw.client._base import BaseClient
 from qw.client._durability import Durability
 from qw.client._packing import chunks, new_ids
-from qw.client._queueing import Queueing, head_of
+from qw.client._queueing import head_of, queue
 from qw.client._times import Delay, Moment, when_of
 from qw.client._waiting import Waiting
 from qw.client.payload import AnyJob, Value
@@ -167,14 +166,14 @@ class ProducingClient(BaseClient):
         if worker is not None:
             check_name(worker, "worker")
         jobs = list(jobs)
-        texts = list(islice(new_ids(min(len(jobs) or 1, 64)), len(jobs))) if ids is None else [*map(check_id, ids)]
+        texts = new_ids(len(jobs)) if ids is None else [*map(check_id, ids)]
         if len(texts) != len(jobs):
             raise UsageError(f"{len(texts)} ids for {len(jobs)} jobs: give one for each, or none")
         elsewhere = manager is not None or worker is not None
         checked = chunks(texts, jobs, elsewhere=elsewhere, most=self.max_payload)
         head = head_of(self._access.scripts, manager, worker, when)
         durability = Durability(self._access) if durable and jobs else None
-        job_ids = Queueing(self._access.caller, head, checked, retry_unsure=retry_unsure).run()
+        job_ids = queue(self._access.caller, head, checked, retry_unsure=retry_unsure)
         if durability:
             durability.wait(texts)
         return job_ids

@@ -13,7 +13,7 @@ not answered may be queued or not: nobody can tell once it may have run.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import attrs
@@ -67,6 +67,34 @@ def _words(command: Iterable[Argument]) -> bytes:
     return pack(command).partition(b"\r\n")[2]
 
 
+def queue(caller: Caller, head: Head, chunks: Sequence[Chunk], *, retry_unsure: bool) -> list[JobId[object]]:
+    """
+    Queue chunks, and return the ids of their jobs; raises `QueueUnsure`, or another error: nothing was queued then.
+
+    A single chunk goes straight to a connection that is there, as that of a producer of one job after the other: what
+    `Queueing` keeps account of takes as long as the rest, in a process that has just woken. It comes in when Redis
+    answers with an error, or not at all.
+    """
+    begun = False
+    connection = caller.connections.take_idle() if len(chunks) == 1 else None
+    if connection is not None:
+        (chunk,) = chunks
+        try:
+            connection.send(head.payload(chunk, known=True))
+            begun = True
+            reply = connection.receive()
+            if not isinstance(reply, RedisError):
+                head.call.parse(reply)
+                return chunk.job_ids
+            begun = False
+        except RedisError as error:
+            if begun and not retry_unsure:
+                raise QueueUnsure(chunk.ids, str(error)) from error
+        finally:
+            caller.connections.take_back(connection)
+    return Queueing(caller, head, chunks, retry_unsure=retry_unsure, begun=begun).run()
+
+
 class Queueing:
     """
     One call of `queue_jobs`.
@@ -76,7 +104,9 @@ class Queueing:
     3. Raises `QueueUnsure` with all that is left once anything is, or may be, queued.
     """
 
-    def __init__(self, caller: Caller, head: Head, chunks: Iterable[Chunk], *, retry_unsure: bool) -> None:
+    def __init__(
+        self, caller: Caller, head: Head, chunks: Iterable[Chunk], *, retry_unsure: bool, begun: bool = False
+    ) -> None:
         self._caller = caller
         self._head = head
         self._retry_unsure = retry_unsure
@@ -87,7 +117,7 @@ class Queueing:
         # Whether Redis knows the script, as far as is known.
         self._known = True
         # Whether any job is, or may be, queued.
-        self._begun = False
+        self._begun = begun
 
     def run(self) -> list[JobId[object]]:
         """Queue all of it, and return the ids; raises `QueueUnsure`, or another error: nothing was queued then."""
