@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import attrs
@@ -216,6 +217,7 @@ class TestMany:
             replies.append(usual(connection))
             return replies[-1] if len(replies) != 2 else redis.ReadOnlyError("READONLY for a moment")
 
+        client.queue_job({"n": -1})  # Redis knows the script now
         usual = Connection.receive
         monkeypatch.setattr(Connection, "receive", receive)
         texts = [f"j{n}" for n in range(2500)]
@@ -224,7 +226,7 @@ class TestMany:
 
         assert replies == [1000, 1000, 500, 0]
         assert ids == texts
-        assert client.llen("all:jobs") == 2500
+        assert client.llen("all:jobs") == 2501
 
     def test_large_jobs(self, client: Client) -> None:
         """A MiB to a call, and one that is larger goes alone."""
@@ -292,6 +294,19 @@ class TestLostReplies:
         ids = far.queue_jobs([{"n": n} for n in range(2500)], retry_unsure=True)
 
         assert queued(far) == ids
+
+    def test_with_leave_and_nobody_to_send_it_to(self, client: Client, far: Client, proxy: Proxy) -> None:
+        """It may be queued all the same, whatever came of the attempts that followed."""
+        proxy.lose("silence", QUEUE)
+        with ThreadPoolExecutor(1) as pool:
+            call = pool.submit(far.queue_job, {}, id="one", retry_unsure=True)
+            wait_until(lambda: client.llen("all:jobs") == 1)
+            proxy.refuse()
+
+            with pytest.raises(QueueUnsure) as caught:
+                call.result()
+
+        assert caught.value.ids == ("one",)
 
     @pytest.mark.parametrize("skip", [1, 2])
     def test_the_ids_are_those_of_the_last_jobs(self, far: Client, proxy: Proxy, skip: int) -> None:
