@@ -413,20 +413,6 @@ def test_the_time_of_queueing_early_in_a_second(plain: redis.Redis, count: int) 
     assert before - 1 <= int(queued_at) <= now_ms(plain)
 
 
-def test_queueing_to_a_worker_rings_the_bell(plain: redis.Redis) -> None:
-    """Its dispatcher blocks on other lists, and must look."""
-    seed(plain, {"all:managers": {"web"}, "web:workers": {"web.1"}})
-    bell = plain.pubsub(ignore_subscribe_messages=True)
-    bell.subscribe("all:bell")
-    bell.get_message(timeout=5)
-
-    run(plain, ClientScripts(Keys()).queue(words("a", to=OPEN_ELSEWHERE), None, "web.1"))
-
-    message: Any = bell.get_message(timeout=5)
-    bell.close()
-    assert message["data"] == b"web.1"
-
-
 def test_fetch_is_bounded(plain: redis.Redis) -> None:
     """One call hands out at most 1,000 jobs or a MiB of them, and passes over 1,000 ids that make no job."""
     small, large = [f"s{n}" for n in range(1500)], [f"l{n}" for n in range(5)]

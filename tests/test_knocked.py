@@ -2,66 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
-from types import SimpleNamespace
-from typing import Any, Final
+from typing import Final
 
 import pytest
 import redis
 
-from qw.dispatcher.adoptions import Adoptions
-from qw.dispatcher.crew import Crew
-from qw.dispatcher.exchanges import Exchanges
-from qw.dispatcher.journal import Journal
-from qw.dispatcher.refusals import Refusals
 from qw.scripts import Batch, Peeked, Status
-from tests.support.links import Place, making_places
-from tests.support.scripts import ALIVE, ONE, TWO, jobs, scripts, seed
-from tests.support.slots import Idle
-from tests.support.wait import wait_until
+from tests.support.links import making_places
+from tests.support.scripts import ALIVE, ONE, jobs, seed
+from tests.support.stage import Stage
 
 A: Final = Batch(ONE, ["a"], b'["n","a","a"]')
 
 
-class Stage:
-    """Two workers whose slots never begin anything, and the exchanges for them."""
-
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        self.doubted: list[str] = []
-        self.crew = Crew([ONE, TWO], Idle)
-        self.adoptions = Adoptions([ONE, TWO], "web", lambda name: self.crew[name].idle)
-        logger = logging.getLogger("qw.test")
-        session: Any = SimpleNamespace(main=place.link, refusals=Refusals(logger), doubt=self.doubted.append)
-        self.is_struck = False
-        self.exchanges = Exchanges(
-            session, scripts(), self.crew, self.adoptions, Journal(logger), self._standing, lambda _error: None
-        )
-        self.exchanges.dry = True
-
-    def _standing(self, status: Status) -> bool:
-        self.is_struck = status == "struck"
-        return not self.is_struck
-
-    def knock(self, peeked: Peeked | None) -> None:
-        """Say that a job was moved to the first worker, and what was seen of it."""
-        self.exchanges.knocked(ONE, "a", "", peeked)
-
-    @property
-    def held(self) -> list[str]:
-        """What the first worker has."""
-        return [job_id for job_id, _ in self.crew[ONE].held]
-
-    def settle(self) -> None:
-        """Have the exchange answered that is sent now."""
-        self.exchanges.mind(0.0, may_ask=True)
-
-        def answered() -> bool:
-            self.place.turn()
-            return not self.exchanges.in_flight
-
-        wait_until(answered)
+def knock(stage: Stage, peeked: Peeked | None) -> None:
+    """Say that a job was moved to the first worker, and what was seen of it."""
+    stage.exchanges.knocked(ONE, "a", "", peeked)
 
 
 def seen(batch: Batch | None = A, *, more: bool = False, status: Status = "ok") -> Peeked:
@@ -79,7 +36,7 @@ def stage(redis_url: str, plain: redis.Redis) -> Iterator[Stage]:
 
 def test_is_started_at_once(stage: Stage) -> None:
     """Nothing is asked of Redis for it."""
-    stage.knock(seen())
+    knock(stage, seen())
 
     assert stage.held == ["a"]
     assert (bool(stage.adoptions), stage.exchanges.dry) == (False, True)
@@ -87,7 +44,7 @@ def test_is_started_at_once(stage: Stage) -> None:
 
 def test_more_are_asked_for(stage: Stage) -> None:
     """When the queues hold more than this one."""
-    stage.knock(seen(more=True))
+    knock(stage, seen(more=True))
 
     assert (stage.held, stage.exchanges.dry) == (["a"], False)
 
@@ -95,7 +52,7 @@ def test_more_are_asked_for(stage: Stage) -> None:
 @pytest.mark.parametrize("peeked", [None, seen(None), seen(Batch(ONE, ["b"], b"[]"))], ids=["error", "none", "other"])
 def test_is_adopted(stage: Stage, peeked: Peeked | None) -> None:
     """When nothing was seen of it, or another one in its place: the next exchange finds it."""
-    stage.knock(peeked)
+    knock(stage, peeked)
     assert stage.held == []
 
     stage.settle()
@@ -105,9 +62,9 @@ def test_is_adopted(stage: Stage, peeked: Peeked | None) -> None:
 def test_is_not_started_beside_an_exchange(stage: Stage) -> None:
     """One that is in flight may have found it as well: it is in hand once."""
     stage.adoptions.claimed(ONE, "")
-    stage.exchanges.mind(0.0, may_ask=True)
+    stage.ask()
     assert stage.exchanges.in_flight
-    stage.knock(seen())
+    knock(stage, seen())
     stage.settle()
     stage.settle()
 
@@ -125,7 +82,7 @@ def test_what_is_armed_is_doubted(stage: Stage) -> None:
 def test_is_not_started_twice(stage: Stage) -> None:
     """Told of again while its outcome is on its way, it is in hand still."""
     stage.exchanges.ended(ONE, "a", None)
-    stage.knock(seen())
+    knock(stage, seen())
 
     assert (stage.held, bool(stage.adoptions)) == ([], True)
 
@@ -133,7 +90,7 @@ def test_is_not_started_twice(stage: Stage) -> None:
 def test_is_not_started_behind_another(stage: Stage) -> None:
     """It came too late: its worker has got something else to do, and it goes the way of all that are fetched ahead."""
     stage.crew[ONE].hand(Batch(ONE, ["z"], b"[]"), 0.0, knocked=False, keep_lines=False)
-    stage.knock(seen())
+    knock(stage, seen())
 
     assert (stage.held, bool(stage.adoptions)) == (["z"], True)
 
@@ -141,7 +98,7 @@ def test_is_not_started_behind_another(stage: Stage) -> None:
 def test_is_not_started_when_no_more_are_taken(stage: Stage, plain: redis.Redis) -> None:
     """It is given back."""
     stage.exchanges.quiet = True
-    stage.knock(seen())
+    knock(stage, seen())
     stage.settle()
     stage.settle()
 
@@ -150,6 +107,6 @@ def test_is_not_started_when_no_more_are_taken(stage: Stage, plain: redis.Redis)
 
 def test_is_not_started_by_one_that_is_struck_off(stage: Stage) -> None:
     """Another one sees to it."""
-    stage.knock(seen(status="struck"))
+    knock(stage, seen(status="struck"))
 
     assert (stage.held, stage.is_struck) == ([], True)

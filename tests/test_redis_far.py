@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from qw.client import Client
-from qw.dispatcher import knocker, session
+from qw.dispatcher import bell, knocker, session
 from qw.prove.relay import Relay
 from tests.conftest import Mode
 from tests.support.managers import Gate, jobs_in, left_in, push, stat
@@ -96,7 +96,7 @@ def test_a_bell_that_leads_nowhere(
     fleet: Fleet, network: Network, gate: Gate, client: Client, plain: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A beat finds what it should have told of; so it is asked for a sign of life, given up, and made again."""
-    monkeypatch.setattr(session, "SILENCE", 0.5)
+    monkeypatch.setattr(bell, "SILENCE", 0.5)
     manager = fleet.start(network.url, lease=3.0)
     wait_until(lambda: network.swallow(b"SUBSCRIBE"), 10, "a bell")
     for count in (1, 2):  # the first may be found since a manager looks into its workers' lists when a bell is new
@@ -107,6 +107,23 @@ def test_a_bell_that_leads_nowhere(
     manager.stop()
 
     assert fleet.said("gone") == []
+
+
+def test_a_bell_that_is_late(fleet: Fleet, network: Network, gate: Gate, client: Client, plain: redis.Redis) -> None:
+    """The job that it brings was found with a beat, run and finished before: it is not run again."""
+    manager = fleet.start(network.url, lease=3.0)
+    wait_until(lambda: network.hold(b"SUBSCRIBE"), 10, "a bell")
+    ids = [client.queue_job(gate.fields, worker=manager.workers[0])]
+    gate.await_runs(1, 10)
+    wait_until(lambda: not jobs_in(plain), 10, "its outcome in Redis")
+    network.let_go()
+    for count in (2, 3):
+        ids.append(client.queue_job(gate.fields, worker=manager.workers[0]))
+        gate.await_runs(count, 10)
+    manager.stop()
+
+    assert Counter(run.split()[0] for run in gate.runs) == Counter(ids)
+    assert left_in(plain) == {}
 
 
 def test_cut_in_the_middle_of_a_reply(fleet: Fleet, redis_server: RedisServer, gate: Gate, plain: redis.Redis) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 import redis
 
+from qw.client import Client
 from tests.conftest import Mode
 from tests.support.managers import Gate, left_in, push, stat
 from tests.support.running import Running
@@ -157,6 +158,27 @@ def test_the_next_manager_to_start_rescues(start: Start, gate: Gate, plain: redi
     wait_until(lambda: len(written(gate.directory / "runs")) == 5)
     runs = attempts(gate.directory / "runs")
     assert sorted(runs[2:]) == [("a", 2), ("b", 2), ("c", 1)]
+
+
+@pytest.mark.parametrize("to", ["worker", "manager"])
+def test_one_that_was_stopped_starts_nothing_that_came_meanwhile(
+    mode: Mode, to: str, start: Start, gate: Gate, client: Client, plain: redis.Redis
+) -> None:
+    """Be it what the bell has brought or what a knock has moved: another one has it by then."""
+    zombie = ready(start("obey", "--workers=1", f"--mode={mode}", host="one"))
+    wait_until(lambda: plain.info("clients")["blocked_clients"] == 2, why="it waits")
+    zombie.process.send_signal(signal.SIGSTOP)
+    (worker,) = client.get_manager_workers("web")
+    client.queue_job(gate.fields, "web", worker if to == "worker" else None)
+    other = ready(start("obey", "--workers=1", f"--mode={mode}", host="two"))
+    other.line("rescue")
+    gate.await_runs(1)
+    zombie.process.send_signal(signal.SIGCONT)
+    zombie.line("struck")
+    zombie.line("ready")
+
+    wait_until(lambda: stat(plain, "finished") == 1)
+    assert len(gate.runs) == 1
 
 
 def test_one_that_was_stopped_comes_back_under_another_start(

@@ -16,6 +16,7 @@ import select
 import threading
 import time
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Final
 
 from redis.exceptions import ResponseError
@@ -33,7 +34,7 @@ from qw.dispatcher.trimmer import Trimmer
 from qw.dispatcher.wake import Wake, wait
 from qw.errors import CrashLoop
 from qw.logs import say
-from qw.scripts import DispatcherScripts, Peeked, Rescued
+from qw.scripts import DispatcherScripts, Letter, Peeked, Rescued
 from qw.slots import Report, Slot
 
 #: Where to look for the reason of a crash loop.
@@ -63,13 +64,11 @@ class Dispatcher:
         #: What has been done so far.
         self.journal = journal or Journal(site.logger)
         #: Set when the loop has ended because this start was taken for dead: another one may take its place.
-        self.is_struck = False
-        self._hopeless = False
+        self.is_struck = self._hopeless = False
         self._scripts = DispatcherScripts(site.keys, site.manager, site.start, site.workers)
         # A BLMOVE that is left behind may claim a job for as long as it blocks: by then others may have forgotten this
         # start, and nobody would look into its lists again.
-        block = min(site.block, site.lease)
-        self._session = Session(site, self._scripts, self, self._wake.ring, block)
+        self._session = Session(site, self._scripts, self, self._wake.ring, min(site.block, site.lease))
         self._crew = Crew(site.workers, lambda worker: make_slot(worker, self._wake.ring))
         self._adoptions = Adoptions(site.workers, site.manager, self._is_free)
         self._presence = Presence(self._session.main, self._scripts, f"{site.manager}.{site.start}", site.lease, self)
@@ -149,9 +148,7 @@ class Dispatcher:
     def _gather(self, now: float) -> None:
         if self._departure.killed:
             return  # what a thread that was left behind still reports is nobody's any more
-        for worker, reports in self._crew.reports(now):
-            self._note(worker, reports)
-        for worker, reports in self._crew.condemn(now):
+        for worker, reports in chain(self._crew.reports(now), self._crew.condemn(now)):
             self._note(worker, reports)
 
     def _note(self, worker: str, reports: Sequence[tuple[str, bytes, Report]]) -> None:
@@ -210,7 +207,7 @@ class Dispatcher:
         for worker in longer:
             self.look(worker)
         if self._schedule.heard(wait) or longer:
-            self._session.doubt_bell()
+            self._session.bell.doubt()
 
     def rescued(self, start: str, what: Rescued) -> None:
         """Tell of jobs of a dead start that went back to the queues, and ask for them."""
@@ -243,6 +240,10 @@ class Dispatcher:
     def knocked(self, worker: str, job_id: str, queue: str, peeked: Peeked | None) -> None:
         """Start what was moved to a worker; or adopt it, if others may have it since."""
         self._exchanges.knocked(worker, job_id, queue, peeked if self._presence.is_sure(time.monotonic()) else None)
+
+    def sent(self, letter: Letter) -> None:
+        """Start what was sent to a worker; or look for it, if others may have it since."""
+        self._exchanges.sent(letter if self._presence.is_sure(time.monotonic()) else Letter(letter.worker))
 
     def claimed(self, worker: str, queue: str) -> None:
         """Adopt what may have been moved to a worker, unheard of."""

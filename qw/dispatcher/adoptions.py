@@ -3,8 +3,9 @@ Jobs that stand in a worker's own list in Redis and in nobody's hand, and which 
 
     a knock moved it there       adopted at once; from then on it is like any other job of its queue
     a claim's reply was lost     so that anything may be there: all of it is adopted at once
-    it was sent to this worker   adopted when the worker is free; until then it waits there, whoever else is idle,
-                                 and if it has to wait again it goes back there, not to another worker
+    it was sent to this worker   adopted when the worker is free, or without a look when the bell has brought it; until
+                                 then it waits there, whoever else is idle, and if it has to wait again it goes
+                                 back there, not to another worker
 """
 
 from __future__ import annotations
@@ -54,6 +55,10 @@ class Adoptions:
         """Look into the list of this worker, or of all, for what was sent to it."""
         # The bell rings for all managers.
         self._letters.update(self._workers if worker is None else {worker}.intersection(self._workers))
+
+    def sent(self, job_id: str) -> None:
+        """Note that a job is in hand that was sent to its worker alone: the bell has brought it."""
+        self._alone.add(job_id)
 
     def _want(self, worker: str, known: Mapping[str, str], others: str | None) -> None:
         before, earlier = self._wanted.get(worker, ({}, None))

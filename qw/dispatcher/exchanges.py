@@ -21,7 +21,7 @@ from qw.dispatcher.outbox import Outbox
 from qw.dispatcher.pace import Pace
 from qw.dispatcher.rescued import RescuedInHand
 from qw.dispatcher.session import Session
-from qw.scripts import Batch, DispatcherScripts, Exchanged, Peeked, Status
+from qw.scripts import Batch, DispatcherScripts, Exchanged, Letter, Peeked, Status
 from qw.slots import Outcome
 
 #: Seconds until it is asked again whether there is a job, where nothing tells: all that wait were rescued before.
@@ -170,29 +170,44 @@ class Exchanges:
             worker.hand(batch, now, knocked=batch.worker in knocked, keep_lines=self._journal.keeps_lines)
         if len(batches) == 1 and len(batches[0].ids) == 1:
             self._let_begin(batches[0].worker)
+        if any(batch.worker in knocked for batch in batches):
+            self._session.bell.doubt()  # a letter on its way may tell of what was found
         return knocked
 
     def knocked(self, worker: str, job_id: str, queue: str, peeked: Peeked | None) -> None:
         """Start a job that was moved to a worker, if that is safe by what was seen of it; or else adopt it."""
-        batch = self._safe(worker, job_id, peeked)
-        if peeked is None or batch is None:
+        batch = peeked.batch if peeked else None
+        if peeked is None or batch is None or batch.ids != [job_id] or not self._may_begin(batch):
             self._adoptions.knocked(worker, job_id, queue)
         elif self._standing(peeked.status):
             self._journal.clock(peeked.now)
             self.dry = self.dry and not peeked.more
-            self._crew[worker].hand(batch, time.monotonic(), knocked=True, keep_lines=self._journal.keeps_lines)
-            self._let_begin(worker)
+            self._begin(batch)
+
+    def sent(self, letter: Letter) -> None:
+        """Start a job that the bell has brought to a worker, if that is safe; or else look for it."""
+        batch = letter.batch
+        if batch is None or self._adoptions.reserved(letter.worker) or not self._may_begin(batch):
+            self._adoptions.look(letter.worker)
+        else:
+            self._adoptions.sent(*batch.ids)
+            self._begin(batch)
+
+    def _may_begin(self, batch: Batch) -> bool:
+        """Whether a job can start at once, and is not in hand already; an exchange in flight may have found it too."""
+        name, safe = batch.worker, not (self.in_flight or self.quiet) and batch.worker in self._crew
+        return safe and self._crew[name].idle and not set(batch.ids).intersection(self.in_hand(name))
+
+    def _begin(self, batch: Batch) -> None:
+        """Start a job that was not asked for."""
+        state = self._crew[batch.worker]
+        state.hand(batch, time.monotonic(), knocked=True, keep_lines=self._journal.keeps_lines)
+        self._let_begin(batch.worker)
 
     def _let_begin(self, worker: str) -> None:
         """Leave the interpreter to a thread that has got the only job just now; or it would wait for 0.1 ms."""
         if self._crew[worker].slot.fileno() < 0:
             time.sleep(0)
-
-    def _safe(self, worker: str, job_id: str, peeked: Peeked | None) -> Batch | None:
-        # With an exchange in flight, that may have found the job in the worker's list as well.
-        safe = not (self.in_flight or self.quiet) and self._crew[worker].idle and job_id not in self.in_hand(worker)
-        batch = peeked and peeked.batch
-        return batch if batch and safe and batch.ids == [job_id] else None
 
     def lost(self) -> None:
         """Note that no answer comes: what was sent goes again, and jobs may have been dealt unheard of."""

@@ -16,28 +16,24 @@ import math
 import select
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol, cast
-
-from redis.exceptions import ResponseError
+from typing import Final, Protocol
 
 from qw.client.connect import keeps_out
+from qw.dispatcher.bell import Bell, BellListener
 from qw.dispatcher.knocker import Knocker, KnockListener
 from qw.dispatcher.link import Link
 from qw.dispatcher.refusals import Refusals
 from qw.dispatcher.site import Site
-from qw.keys import SCHEDULED, to_str
 from qw.logs import say
 from qw.scripts import DispatcherScripts
 
 #: Seconds that the main connection may leave a command without an answer before it is given up.
 PATIENCE: Final = 10.0
-#: Seconds that the bell may leave the question whether it is there without an answer.
-SILENCE: Final = 5.0
 #: Failures in a row of another connection that are told while the main one is there.
 SEVERAL: Final = 3
 
 
-class Listener(KnockListener, Protocol):
+class Listener(KnockListener, BellListener, Protocol):
     """Who is told what comes in."""
 
     def main_up(self) -> None:
@@ -45,12 +41,6 @@ class Listener(KnockListener, Protocol):
 
     def main_down(self) -> None:
         """Note that whatever had no answer is unsure now."""
-
-    def look(self, worker: str | None) -> None:
-        """Look into the list of this worker, or of all, for what was sent to it."""
-
-    def scheduled(self) -> None:
-        """Note that the next delayed job is due earlier than was known."""
 
 
 class Session:
@@ -61,7 +51,6 @@ class Session:
     ) -> None:
         connect, keys, manager, logger = site.connect, site.keys, site.manager, site.logger
         self._listener = listener
-        self._keys = keys
         self._logger = logger
         #: Since when Redis is gone; and from when on it had not answered, if it was given up for that.
         self._gone: float | None = None
@@ -69,15 +58,12 @@ class Session:
         #: Told once for all connections: others to the same Redis are made `beside` these.
         self.refusals = Refusals(logger)
         self.main = Link(connect, self, wake)
-        self.bell = Link(connect, self, wake)
-        self.bell.on_push = self._rung
-        #: When the bell was asked for a sign of life, if it has given none since.
-        self._asked: float | None = None
+        self.bell = Bell(Link(connect, self, wake), keys.all_bell, listener, self.refusals)
         self.knockers = (
             Knocker(Link(connect, self, wake), keys, scripts, manager, listener, block, self.refusals.beside()),
             Knocker(Link(connect, self, wake), keys, scripts, None, listener, block, self.refusals.beside()),
         )
-        self.links: Sequence[Link] = (self.main, *(k.link for k in self.knockers), self.bell)
+        self.links: Sequence[Link] = (self.main, *(k.link for k in self.knockers), self.bell.link)
 
     def open(self) -> None:
         """Start to connect."""
@@ -97,18 +83,7 @@ class Session:
         for knocker in self.knockers:
             if knocker.link.up and knocker.overdue(now):
                 knocker.link.lose(TimeoutError("a blocked connection did not come back"))
-        if self.bell.up and self._asked is not None and now - self._asked > SILENCE:
-            self.bell.lose(TimeoutError("the bell gives no sign of life"))
-
-    def doubt_bell(self) -> None:
-        """
-        Ask the bell whether it is there: a beat told what it should have told.
-
-        A dead one looks like a quiet one. The system notices most by TCP's keepalive, without a word to Redis.
-        """
-        if self.bell.up and self._asked is None:
-            self._asked = time.monotonic()
-            self.bell.send(("PING",), None)
+        self.bell.mind(now)
 
     def watch(self, poll: select.poll) -> None:
         """Register what the connections wait for."""
@@ -162,10 +137,8 @@ class Session:
         """Go on with a link that is there."""
         if link is self.main:
             self._listener.main_up()
-        elif link is self.bell:
-            self._asked = None
-            link.send(("SUBSCRIBE", self._keys.all_bell), None)
-            self._listener.look(None)
+        elif link is self.bell.link:
+            self.bell.opened()
         else:
             link.send(("CLIENT", "ID"), self._knocker_of(link).identified)
 
@@ -198,16 +171,5 @@ class Session:
             self._is_gone(error)
             self._listener.main_down()
             return
-        if link is not self.bell:
+        if link is not self.bell.link:
             self._knocker_of(link).lost()
-
-    def _rung(self, message: object) -> None:
-        self._asked = None
-        if isinstance(message, ResponseError):
-            self.refusals.note(message)  # without the bell a job for one worker waits for the next beat
-        if isinstance(message, list) and message[0] == b"message":
-            word = cast("bytes", message[2])
-            if word == SCHEDULED:
-                self._listener.scheduled()
-            else:
-                self._listener.look(to_str(word))

@@ -25,6 +25,8 @@ local MOST_WORDS = 2000
 -- ms between two jobs of one call, so that they keep their order: hardly more than the least that a score can tell
 -- apart, and for a thousand jobs less than the time until the next call.
 local STEP = 1 / 2048
+-- Of a job that the bell brings: all managers hear it.
+local MOST_BYTES = 1024
 
 local queue
 if worker ~= '' then
@@ -57,6 +59,19 @@ local function write(key, first, final, now)
   end
 end
 
+-- What the bell says of one job for a worker: three lines, its name, the id, and the job as exchange tells it; or the
+-- name alone when that would be long.
+local function letter(id, first, final)
+  local words, bytes = {}, 0
+  for k = first, final do
+    words[#words + 1] = ARGV[k]
+    bytes = bytes + #ARGV[k]
+  end
+  if bytes > MOST_BYTES then return worker end
+  words[#words + 1] = id
+  return worker .. '\n' .. id .. '\n' .. cjson.encode(words)
+end
+
 local at, last = 6, #ARGV
 
 -- One job, now: its producer waits for it, and the tables of the way for many would cost a tenth of the call.
@@ -68,7 +83,7 @@ if when == '' and at < last and at + 1 + ARGV[at + 1] == last then
   local refused = put(list, 'list', 'LPUSH', id)
   if refused then return refused end
   write(key, at + 2, last, now)
-  if worker ~= '' then redis.pcall('PUBLISH', bell, worker) end
+  if worker ~= '' then redis.pcall('PUBLISH', bell, letter(id, at + 2, last)) end
   return 1
 end
 

@@ -6,6 +6,7 @@ from qw.scripts._script import Call, Script
 from qw.scripts.client import ClientScripts
 from qw.scripts.dispatcher import Beaten, DispatcherScripts, Due, Rescued, Trimmed
 from qw.scripts.exchange import Adopt, Batch, Content, Exchanged, Peeked, Plan, Status
+from qw.scripts.letter import Letter
 
 __all__ = [
     "Adopt",
@@ -17,6 +18,7 @@ __all__ = [
     "DispatcherScripts",
     "Due",
     "Exchanged",
+    "Letter",
     "Peeked",
     "Plan",
     "Rescued",

@@ -1,4 +1,4 @@
-"""A network between managers and their Redis that is slow, or swallows what is sent: not even an end comes through."""
+"""A network between managers and their Redis that is slow, or swallows what is sent, be it an end, or holds it back."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ class Line:
     said: bytearray = attrs.field(factory=bytearray)
     #: Set when nothing comes through any more, in either direction, and neither side learns of it.
     is_hole: bool = False
+    #: Set unless what Redis says is held back, to be passed on later.
+    flows: threading.Event = attrs.field(factory=threading.Event)
 
 
 class Network:
@@ -41,6 +43,7 @@ class Network:
 
     def __exit__(self, *error: object) -> None:
         self._closed.set()
+        self.let_go()
         for each in [self._listener, *(end for line in self._lines for end in (line.client, line.server))]:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
@@ -60,6 +63,18 @@ class Network:
             line.is_hole = True
         return len(holes)
 
+    def hold(self, marker: bytes) -> int:
+        """Hold back what Redis says on each connection on which `marker` was sent; returns how many those are."""
+        held = [line for line in self._lines if marker in line.said]
+        for line in held:
+            line.flows.clear()
+        return len(held)
+
+    def let_go(self) -> None:
+        """Pass on what was held back."""
+        for line in self._lines:
+            line.flows.set()
+
     def heal(self) -> None:
         """Let new connections through; what was swallowed stays so."""
         self._is_hole = False
@@ -75,6 +90,7 @@ class Network:
             while True:
                 client, _ = self._listener.accept()
                 line = Line(client, socket.create_connection(("127.0.0.1", self._redis_port)), is_hole=self._is_hole)
+                line.flows.set()
                 self._lines.append(line)
                 self._start(self._pass_on, line, line.client, line.server, line.said)
                 self._start(self._pass_on, line, line.server, line.client, bytearray())
@@ -85,6 +101,8 @@ class Network:
                 data = source.recv(1 << 16)
                 said += data
                 self._closed.wait(self.latency)
+                if source is line.server:
+                    line.flows.wait()
                 if not data or line.is_hole:
                     break
                 goal.sendall(data)
