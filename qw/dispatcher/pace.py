@@ -1,4 +1,4 @@
-"""How many jobs a slot is given ahead: those that will begin within 14 ms, by the running mean of durations."""
+"""How many jobs a slot is given ahead: those that will begin within 15 ms, by the running mean of durations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 #: Seconds within which a job is to begin that is fetched now. What has not begun after 15 goes back, counted from
 #: when the slot has it (`workers.PATIENCE`).
-AHEAD: Final = 0.014
+AHEAD: Final = 0.015
 #: Seconds of work that a slot may hold where jobs differ, so that nobody knows when one begins.
 UNSURE: Final = 0.010
 #: A longer job counts as this long (s): one of an hour must not slow down the next thousand short ones.

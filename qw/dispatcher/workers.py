@@ -33,7 +33,7 @@ MOST_BATCHES: Final = 3
 #: several slots are told of in one go. Half of it where jobs differ, since any of them may be a short one.
 LINGER: Final = 0.020
 #: Seconds before the time at which a slot will have run all it has: Redis deals the next ones within that, most often.
-SOON: Final = 0.0035
+SOON: Final = 0.003
 #: The same for a thread or a task: it has to wait for the interpreter, which dozens of others want as well just then.
 SOON_HERE: Final = 0.007
 #: Seconds after its start in which a slot that dies without running anything was not fit to live, born or not.
