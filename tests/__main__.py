@@ -140,7 +140,7 @@ class Run:
     def pytest(self, environment: Environment, title: str, *arguments: str, may_select_nothing: bool = False) -> None:
         """Run pytest, whose own last line says how it went and how long it took."""
         print(f"-- {title}", flush=True)
-        lanes = [] if self.pytest_arguments else ["-q", f"-n={LANES}"]
+        lanes = [] if self.pytest_arguments else ["-q", f"-n={LANES}", "--dist=worksteal"]
         command = [environment.python, "-m", "pytest", *lanes, *arguments, *self.pytest_arguments]
         code = subprocess.run(command, cwd=ROOT, env=variables(), check=False).returncode
         if code and not (may_select_nothing and code == NOTHING_SELECTED):
