@@ -10,7 +10,7 @@ import redis
 
 from qw.scripts import Batch, Peeked, Status
 from tests.support.links import making_places
-from tests.support.scripts import ALIVE, ONE, jobs, seed
+from tests.support.scripts import ALIVE, ONE, TWO, jobs, seed
 from tests.support.stage import Stage
 
 A: Final = Batch(ONE, ["a"], b'["n","a","a"]')
@@ -110,3 +110,14 @@ def test_is_not_started_by_one_that_is_struck_off(stage: Stage) -> None:
     knock(stage, seen(status="struck"))
 
     assert (stage.held, stage.is_struck) == ([], True)
+
+
+def test_the_first_after_a_rest_come_one_by_one(stage: Stage, plain: redis.Redis) -> None:
+    """Whatever was known of those before: other managers may be at rest as well, and these may take long."""
+    seed(plain, {**jobs(*"bcdef"), "all:jobs": list("fedcb")})
+    stage.exchanges.pace.note([0.0001] * 100, 0.0)
+    knock(stage, seen(more=True))
+    stage.settle(now=1.0)
+
+    assert (stage.held, [job_id for job_id, _ in stage.crew[TWO].held]) == (["a"], ["b"])
+    assert plain.lrange("all:jobs", 0, -1) == [b"f", b"e", b"d", b"c"]

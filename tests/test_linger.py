@@ -47,14 +47,14 @@ class Far(Idle):
 def even(seconds: float) -> Pace:
     """Return what is known after jobs that all took so long."""
     pace = Pace()
-    pace.note([seconds] * 1000)
+    pace.note([seconds] * 1000, 0.0)
     return pace
 
 
 def uneven(mean: float) -> Pace:
     """Return what is known after jobs that took half as long, or half as long again."""
     pace = Pace()
-    pace.note([mean / 2, mean * 1.5] * 500)
+    pace.note([mean / 2, mean * 1.5] * 500, 0.0)
     return pace
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qw.dispatcher.pace import AHEAD, ALONE, CLIP, DEEPEST, UNSURE, Pace
+from qw.dispatcher.pace import AHEAD, ALONE, CLIP, DEEPEST, STALE, UNSURE, Pace
 
 DURATIONS = st.lists(st.floats(0, 1e6), max_size=50)
 
@@ -14,7 +14,7 @@ DURATIONS = st.lists(st.floats(0, 1e6), max_size=50)
 def after(*durations: float) -> Pace:
     """Return the pace after jobs that took so many seconds."""
     pace = Pace()
-    pace.note(durations)
+    pace.note(durations, 0.0)
     return pace
 
 
@@ -89,17 +89,17 @@ def test_an_hour_counts_as_20_ms() -> None:
 def test_a_change_of_work_is_noticed() -> None:
     """A few hundred jobs of another length are enough to change the pace."""
     pace = Pace()
-    pace.note([1.0] * 1000)
+    pace.note([1.0] * 1000, 0.0)
     assert pace.room(0, 0.0) == 1
 
     for _ in range(200):
-        pace.note([0.0001])
+        pace.note([0.0001], 0.0)
     assert pace.room(0, 0.0) > 50
 
-    pace.note([1.0] * 200)
+    pace.note([1.0] * 200, 0.0)
     assert pace.room(0, 0.0) == 1
 
-    pace.note([0.0001] * 200)
+    pace.note([0.0001] * 200, 0.0)
     assert pace.room(0, 0.0) > 50
 
 
@@ -108,8 +108,8 @@ def test_how_reports_come_in_makes_no_difference(count: int, cut: int) -> None:
     """Jobs that take the same, reported in one batch or in two, lead to the same pace."""
     alike = [0.0011] * count
     apart = Pace()
-    apart.note(alike[:cut])
-    apart.note(alike[cut:])
+    apart.note(alike[:cut], 0.0)
+    apart.note(alike[cut:], 0.0)
 
     assert apart.room(0, 0.0) == depth_after(*alike)
 
@@ -119,7 +119,28 @@ def test_stays_within_its_bounds(reports: list[list[float]]) -> None:
     """Whatever jobs take, a slot gets at least one and not more than is of use."""
     pace = Pace()
     for durations in reports:
-        pace.note(durations)
+        pace.note(durations, 0.0)
 
         assert 1 <= pace.room(0, 0.0) <= DEEPEST
         assert 0 <= pace.room(1, 0.0) <= DEEPEST - 1
+
+
+def test_what_is_long_ago_tells_nothing() -> None:
+    """After a while without the end of any job the next ones come one by one, and they alone make the new mean."""
+    pace = after(*[0.0001] * 100)
+    pace.rest(STALE)
+    assert pace.room(0, 0.0) > 50
+
+    pace.rest(STALE + 0.001)
+    assert (pace.room(0, 0.0), pace.room(1, 0.0), pace.mean, pace.even) == (1, 0, 0.0, False)
+    pace.note([0.019], STALE + 0.1)
+    assert (pace.mean, pace.room(0, 0.0)) == (0.019, 1)
+
+
+def test_no_end_is_no_news() -> None:
+    """Having looked and found nothing does not count."""
+    pace = after(*[0.0001] * 100)
+    pace.note([], STALE)
+    pace.rest(STALE + 0.001)
+
+    assert pace.room(0, 0.0) == 1

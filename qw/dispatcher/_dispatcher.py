@@ -149,10 +149,10 @@ class Dispatcher:
         if self._departure.killed:
             return  # what a thread that was left behind still reports is nobody's any more
         for worker, reports in chain(self._crew.reports(now), self._crew.condemn(now)):
-            self._note(worker, reports)
+            self._note(worker, reports, now)
 
-    def _note(self, worker: str, reports: Sequence[tuple[str, bytes, Report]]) -> None:
-        self._exchanges.pace.note(report[0] for _, _, report in reports)
+    def _note(self, worker: str, reports: Sequence[tuple[str, bytes, Report]], now: float) -> None:
+        self._exchanges.pace.note((report[0] for _, _, report in reports), now)
         for job_id, line, report in reports:
             self.journal.job(worker, job_id, line, report)
             self._exchanges.ended(worker, job_id, report[1])

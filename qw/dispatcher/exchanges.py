@@ -110,6 +110,7 @@ class Exchanges:
 
     def mind(self, now: float, *, may_ask: bool) -> None:
         """Send the next exchange, if that may be, and there is anything to send or to ask for."""
+        self.pace.rest(now)
         self._may_ask = may_ask
         if not may_ask:
             return

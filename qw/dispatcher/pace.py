@@ -18,6 +18,8 @@ ALONE: Final = 0.015
 DEEPEST: Final = 600
 #: Weight of one job in the running mean.
 WEIGHT: Final = 0.05
+#: Seconds without the end of any job after which the mean is forgotten: what comes next may be of another kind.
+STALE: Final = 0.050
 
 
 class Pace:
@@ -27,12 +29,25 @@ class Pace:
         self._mean: float | None = None
         #: Seconds by which a job takes longer or shorter than the mean: the running mean of that.
         self._spread = 0.0
+        #: When a job ended last (`time.monotonic`), as far as is known.
+        self._noted = float("-inf")
 
-    def note(self, durations: Iterable[float]) -> None:
+    def rest(self, now: float) -> None:
+        """
+        Forget the mean when no job has ended for a while.
+
+        Of many that come at once to several managers at rest the first one would take all, should those before have
+        been short, and the slots of the others would have nothing to do until they are handed back.
+        """
+        if now - self._noted > STALE:
+            self._mean, self._spread = None, 0.0
+
+    def note(self, durations: Iterable[float], now: float) -> None:
         """Take these durations (s) into the mean."""
         clipped = [min(seconds, CLIP) for seconds in durations]
         if not clipped:
             return
+        self._noted = now
         mean = sum(clipped) / len(clipped)
         keep = (1 - WEIGHT) ** len(clipped)
         known = self._mean = mean if self._mean is None else self._mean * keep + mean * (1 - keep)

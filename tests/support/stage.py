@@ -50,13 +50,13 @@ class Stage:
         """What the first worker has."""
         return [job_id for job_id, _ in self.crew[ONE].held]
 
-    def ask(self) -> None:
+    def ask(self, now: float = 0.0) -> None:
         """Send an exchange, if there is anything to ask for."""
-        self.exchanges.mind(0.0, may_ask=True)
+        self.exchanges.mind(now, may_ask=True)
 
-    def settle(self) -> None:
+    def settle(self, now: float = 0.0) -> None:
         """Have the exchange answered that is sent now."""
-        self.ask()
+        self.ask(now)
 
         def answered() -> bool:
             self.place.turn()
