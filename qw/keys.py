@@ -79,7 +79,8 @@ class Keys:
         self.all_dead: bytes = p + b"all:dead"
         #: hash: counters
         self.all_stats: bytes = p + b"all:stats"
-        #: channel: rung when a dispatcher must look; the message is a worker's name, or `SCHEDULED`
+        #: channel: rung when a dispatcher must look; the message is `SCHEDULED`, or a worker's name;
+        #: or three lines: that, and the id and the words of a small job for it
         self.all_bell: bytes = p + b"all:bell"
 
     def job(self, job_id: str) -> bytes:

@@ -155,6 +155,33 @@ def test_no_name_of_a_start_harms_a_manager(plain: redis.Redis, redis_url: str, 
     assert written(tmp_path / "runs") == ["word"]
 
 
+#: What the bell may bring in place of the words of a job.
+NO_JOBS: Final = (b"not json", b"", b"5", b"{}", b"[1]", b'["a"', b"[" * 100_000, b"\xff\r", NASTY.replace(b"\n", b""))
+
+
+@pytest.mark.parametrize("job", NO_JOBS)
+def test_what_anybody_says_to_the_bell(
+    plain: redis.Redis, client: Client, tmp_path: Path, manager: Running, job: bytes
+) -> None:
+    """A job that is none is no worse there than in a hash: it ends, in no list, and what comes next is run."""
+    (worker,) = client.get_manager_workers("web")
+
+    def is_told() -> bool:
+        plain.publish("all:bell", b"%b\nx\n%b" % (worker.encode(), job))  # it is not believed in the first moments
+        return any(" bury " in line for line in manager.said)
+
+    wait_until(is_told)
+    plain.hset("job:a", mapping={"qw:type": "Record", "file": str(tmp_path / "runs"), "word": "word"})
+    plain.lpush("all:jobs", "a")
+    manager.line("finish")
+
+    assert written(tmp_path / "runs") == ["word"]
+    assert (plain.exists("job:x", "all:dead"), stat(plain, "crashed")) == (0, 0)
+    manager.process.terminate()
+    assert manager.end() == 0
+    assert not FORBIDDEN & set("".join(manager.said))
+
+
 def test_pushed_twice(plain: redis.Redis, client: Client, manager: Running, tmp_path: Path) -> None:
     """It may run twice; afterwards nothing of it is left."""
     fields: Fields = {"qw:type": "Record", "file": str(tmp_path / "runs"), "word": "word"}

@@ -89,7 +89,7 @@ def test_is_not_started_twice(stage: Stage) -> None:
 
 def test_is_not_started_behind_another(stage: Stage) -> None:
     """It came too late: its worker has got something else to do, and it goes the way of all that are fetched ahead."""
-    stage.crew[ONE].hand(Batch(ONE, ["z"], b"[]"), 0.0, knocked=False, keep_lines=False)
+    stage.crew[ONE].hand(Batch(ONE, ["z"], b"[]"), 0.0, unasked=False, keep_lines=False)
     knock(stage, seen())
 
     assert (stage.held, bool(stage.adoptions)) == (["z"], True)

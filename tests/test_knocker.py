@@ -17,7 +17,7 @@ from tests.support.links import Place, making_places
 from tests.support.managers import push
 from tests.support.network import Network
 from tests.support.scripts import scripts
-from tests.support.server import RedisServer
+from tests.support.server import MakeServer, RedisServer
 from tests.support.wait import wait_until
 
 WORKER = "web.s1.0"
@@ -160,3 +160,16 @@ def test_who_may_not_be_identified_runs_out(stage: Stage) -> None:
 
     assert stage.knocker.may_move_to(WORKER) is False
     assert stage.free_in(idle=False) > BRIEFLY - 1
+
+
+def test_leaves_a_server_that_takes_no_writes_any_more(make_server: MakeServer) -> None:
+    """After a failover, while it was not blocked: the name may lead to another server by now."""
+    server = make_server()
+    with making_places() as make, redis.Redis.from_url(server.url) as plain:
+        place = make(server.url).open()
+        stage = Stage(place, make(server.url).open())
+        plain.replicaof("127.0.0.1", "1")
+        stage.knocker.arm(WORKER)
+        place.until(lambda: place.events == ["up", "down", "up"], "another connection")
+
+        assert stage.told == [("refused",)]

@@ -61,7 +61,7 @@ def uneven(mean: float) -> Pace:
 def worker(jobs: int, looked: float = 50.0, make: Callable[[str], Idle] = Far) -> WorkerState:
     """Return one with so many jobs, whose slot was looked at just now."""
     state = WorkerState(ONE, make)
-    state.hand(batch(ONE, [f"j{n}" for n in range(jobs)]), looked, knocked=False, keep_lines=False)
+    state.hand(batch(ONE, [f"j{n}" for n in range(jobs)]), looked, unasked=False, keep_lines=False)
     state.reports(looked)
     return state
 
@@ -117,7 +117,7 @@ def test_one_with_plenty_is_looked_at_often() -> None:
 def test_a_look_at_nothing_is_a_look() -> None:
     """One that has ended no job yet is not looked at again and again."""
     crew = Crew([ONE], Idle)
-    crew[ONE].hand(batch(ONE, "ab"), 50.0, knocked=False, keep_lines=False)
+    crew[ONE].hand(batch(ONE, "ab"), 50.0, unasked=False, keep_lines=False)
     assert list(crew.reports(60.0)) == []
 
     assert crew[ONE].look_due(60.0, even(0.019)) == pytest.approx(60.0 + LOOK_AGAIN)

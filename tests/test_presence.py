@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -76,13 +77,40 @@ def test_who_is_struck_ends(stage: Stage) -> None:
     assert (stage.told, stage.place.link.waiting) == (["struck"], 0)
 
 
-def test_is_sure_while_it_goes_on(stage: Stage) -> None:
-    """Known, and no longer than a beat since the last turn: in a longer pause it may have been taken for dead."""
+def test_is_sure_by_a_sign_of_life(stage: Stage, plain: redis.Redis) -> None:
+    """While the last one that Redis has taken is younger than two beats: it is taken for dead after three."""
     assert not stage.presence.is_sure(0.0)
+    before = time.monotonic()
     stage.presence.register()
     stage.place.until(lambda: stage.told == ["enrolled"], "its registration")
-    stage.presence.awake(100.0)
+    after = time.monotonic()
+    assert [stage.presence.is_sure(now) for now in (before + 10.0, after + 10.1)] == [True, False]
 
-    assert [stage.presence.is_sure(now) for now in (100.0, 105.0, 105.1)] == [True, True, False]
+    beat(stage, after + 100)
+    assert [stage.presence.is_sure(after + 100 + age) for age in (10.0, 10.1)] == [True, False]
+
+    plain.delete("all:beats")
+    plain.set("all:beats", "something else")
+    beat(stage, after + 200)
+    assert not stage.presence.is_sure(after + 200)
+
+
+def test_is_not_sure_of_what_has_no_answer(stage: Stage) -> None:
+    """A beat that is under way may never arrive; and without a connection nothing is known."""
+    stage.presence.register()
+    stage.place.until(lambda: stage.told == ["enrolled"], "its registration")
+    now = time.monotonic()
+    stage.presence.mind(now + 100)
+    assert (stage.place.link.waiting, stage.presence.is_sure(now + 100)) == (1, False)
+    stage.place.until(lambda: stage.place.link.waiting == 0, "its answer")
+    assert stage.presence.is_sure(now + 100)
+
     stage.presence.gone()
-    assert not stage.presence.is_sure(100.0)
+    assert not stage.presence.is_sure(now + 100)
+
+
+def beat(stage: Stage, now: float) -> None:
+    """Beat, and wait for what Redis says."""
+    stage.presence.mind(now)
+    assert stage.place.link.waiting == 1
+    stage.place.until(lambda: stage.place.link.waiting == 0, "an answer")

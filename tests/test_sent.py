@@ -83,7 +83,7 @@ def test_is_not_started_twice(stage: Stage) -> None:
 
 def test_is_not_started_behind_another(stage: Stage) -> None:
     """Its worker has something else to do: it is looked for when that is over."""
-    stage.crew[ONE].hand(Batch(ONE, ["z"], b"[]"), 0.0, knocked=False, keep_lines=False)
+    stage.crew[ONE].hand(Batch(ONE, ["z"], b"[]"), 0.0, unasked=False, keep_lines=False)
     stage.exchanges.sent(A)
 
     assert (stage.held, stage.adoptions.reserved(ONE)) == (["z"], True)

@@ -86,9 +86,9 @@ class Place:
         with contextlib.suppress(SystemExit):
             slot.serve()
 
-    def hand(self, *ids: str, now: float = 0.0, knocked: bool = False, keep_lines: bool = False) -> None:
+    def hand(self, *ids: str, now: float = 0.0, unasked: bool = False, keep_lines: bool = False) -> None:
         """Give the worker a batch."""
-        self.state.hand(batch("w1", ids), now, knocked=knocked, keep_lines=keep_lines)
+        self.state.hand(batch("w1", ids), now, unasked=unasked, keep_lines=keep_lines)
 
     def wait_begun(self, *ids: str) -> None:
         """Wait until exactly these have begun, in this order."""
@@ -273,12 +273,12 @@ def test_the_oldest_batch_takes_the_younger_with_it(place: Place) -> None:
 
 def test_a_late_knock_is_not_kept_waiting(place: Place) -> None:
     """A job that was moved to a worker which is busy by now goes back after 2 ms; to an idle one it is as any other."""
-    place.hand("a", now=5.0, knocked=True)
+    place.hand("a", now=5.0, unasked=True)
     assert place.state.due() == 5.0 + PATIENCE
     place.wait_begun("a")
     assert place.state.hand_back(9.0) == []
 
-    place.hand("b", now=6.0, knocked=True)
+    place.hand("b", now=6.0, unasked=True)
     assert place.state.due() == 6.0 + SHORT_PATIENCE
     assert place.state.hand_back(6.0 + SHORT_PATIENCE) == ["b"]
 
@@ -298,20 +298,20 @@ def test_a_slot_that_is_slow_to_begin_gets_jobs_again(asleep: Place) -> None:
 def test_a_large_job_has_time_to_come(asleep: Place) -> None:
     """Alone, into an idle slot, or it would come back without end. Behind another one it gets no more than any."""
     large = Batch("w1", ["a"], b"x" * (LARGE + 2 * SLOWEST))
-    asleep.state.hand(large, 5.0, knocked=False, keep_lines=False)
+    asleep.state.hand(large, 5.0, unasked=False, keep_lines=False)
     assert asleep.state.due() == pytest.approx(7.0 + PATIENCE)
     assert asleep.state.hand_back(6.9) == []
     assert asleep.state.hand_back(7.1) == ["a"]
 
-    asleep.state.hand(batch("w1", "b"), 8.0, knocked=False, keep_lines=False)
-    asleep.state.hand(large, 8.0, knocked=False, keep_lines=False)
+    asleep.state.hand(batch("w1", "b"), 8.0, unasked=False, keep_lines=False)
+    asleep.state.hand(large, 8.0, unasked=False, keep_lines=False)
     assert asleep.state.hand_back(8.1) == ["b", "a"]
 
 
 @pytest.mark.parametrize("mark", SUSPICIOUS)
 def test_one_that_is_to_be_alone_is_so_until_it_is_taken_back(asleep: Place, mark: bytes) -> None:
     """Nothing is wanted behind it; a slot that was too slow to begin it gets others, or it would get none for good."""
-    asleep.state.hand(Batch("w1", ["a"], b'["n", "1", ' + mark + b', "1", "a"]'), 5.0, knocked=False, keep_lines=False)
+    asleep.state.hand(Batch("w1", ["a"], b'["n", "1", ' + mark + b', "1", "a"]'), 5.0, unasked=False, keep_lines=False)
     assert asleep.state.room(Fixed(300), 0.0) == 0
     assert asleep.state.hand_back(6.0) == ["a"]
 

@@ -18,6 +18,7 @@ from typing import Final, Protocol, cast
 
 from redis import ConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ReadOnlyError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from qw.client._replies import classified
@@ -32,6 +33,9 @@ _READ_SIZE = 65536
 
 # Enough for a few threads that fetch, with three each; more are made, and closed when they come back.
 _MOST_IDLE = 12
+
+# Errors of a socket have a number, but for these.
+_TIMED_OUT: Final = ("timed out", "The read operation timed out", "The write operation timed out")
 
 
 class _Made(Connectable, Protocol):
@@ -54,19 +58,23 @@ class Connection:
         self._client_id: int | None = None
         #: More than 0 as well when one of them has failed: it is of no more use then.
         self.pending = 0
+        #: Set when Redis has said that it takes no writes: its name may lead to another server by now.
+        self.is_stale = False
 
     def send(self, payload: bytes, replies: int = 1) -> None:
         """
         Send packed commands that have so many replies.
 
-        When it raises, the kernel has not taken the last byte: Redis has not the whole of the last command.
+        When it raises one of redis-py's errors, the kernel has not taken the last byte: Redis has not the whole of the
+        last command. What a signal handler raises comes as it is, and says nothing of that.
         """
         self.pending += replies
         try:
             self._socket.sendall(payload)
-        except TimeoutError:
-            raise RedisTimeoutError("Redis does not read what is sent to it") from None
         except OSError as error:
+            _check_own(error)
+            if isinstance(error, TimeoutError):
+                raise RedisTimeoutError("Redis does not read what is sent to it") from None
             raise RedisConnectionError(f"the connection to Redis broke while sending: {error}") from None
 
     def receive(self) -> object:
@@ -129,20 +137,29 @@ class Connection:
             raise RedisConnectionError(f"this does not speak as Redis does: {error}") from None
         if reply is not NOTHING:
             self.pending -= 1
-        return classified(reply)
+        reply = classified(reply)
+        self.is_stale = self.is_stale or isinstance(reply, ReadOnlyError)
+        return reply
 
     def _fill(self) -> None:
         try:
             data = self._socket.recv(_READ_SIZE)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise
-        except TimeoutError:
-            raise RedisTimeoutError("Redis does not answer") from None
         except OSError as error:
+            _check_own(error)
+            if isinstance(error, TimeoutError):
+                raise RedisTimeoutError("Redis does not answer") from None
             raise RedisConnectionError(f"the connection to Redis broke: {error}") from None
         if not data:
             raise RedisConnectionError("Redis closed the connection")
         self._reader.feed(data)
+
+
+def _check_own(error: OSError) -> None:
+    """Raise an error again that a signal handler has raised while a socket was used, be it after the last byte."""
+    if error.errno is None and str(error) not in _TIMED_OUT:
+        raise error
 
 
 class Connections:
@@ -179,7 +196,7 @@ class Connections:
     def take_back(self, connection: Connection) -> None:
         """Take back a connection that was lent."""
         # With a reply under way it would be taken for the reply to the next command.
-        if connection.pending or len(self._idle) >= _MOST_IDLE:
+        if connection.pending or connection.is_stale or len(self._idle) >= _MOST_IDLE:
             connection.close()
         else:
             self._idle.append(connection)

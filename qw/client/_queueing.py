@@ -72,8 +72,8 @@ def queue(caller: Caller, head: Head, chunks: Sequence[Chunk], *, retry_unsure: 
     Queue chunks, and return the ids of their jobs; raises `QueueUnsure`, or another error: nothing was queued then.
 
     A single chunk goes straight to a connection that is there, as that of a producer of one job after the other: what
-    `Queueing` keeps account of takes as long as the rest, in a process that has just woken. It comes in when Redis
-    answers with an error, or not at all.
+    `Queueing` keeps account of takes as long as the rest, in a process that has just woken. It does all else: many
+    chunks, a connection that is still to be made, and what comes after an error.
     """
     begun = False
     connection = caller.connections.take_idle() if len(chunks) == 1 else None

@@ -63,7 +63,7 @@ class Dispatcher:
         self._wake = Wake()
         #: What has been done so far.
         self.journal = journal or Journal(site.logger)
-        #: Set when the loop has ended because this start was taken for dead: another one may take its place.
+        #: Why the loop has ended: this start was taken for dead, and another one may take its place; or its slots die.
         self.is_struck = self._hopeless = False
         self._scripts = DispatcherScripts(site.keys, site.manager, site.start, site.workers)
         # A BLMOVE that is left behind may claim a job for as long as it blocks: by then others may have forgotten this

@@ -32,16 +32,16 @@ class Adoptions:
         #: Worker → {id: its queue}, and the queue of any others that are found there; None: those stay.
         self._wanted: dict[str, tuple[dict[str, str], str | None]] = {}
         #: Workers to whom something was sent.
-        self._letters: set[str] = set()
+        self._sent_to: set[str] = set()
         self._planned: list[Adopt] = []
         #: Those of the planned that look for what was sent.
-        self._opened: set[str] = set()
+        self._looked_at: set[str] = set()
         #: Jobs in hand that were sent to their worker alone.
         self._alone: set[str] = set()
 
     def __bool__(self) -> bool:
         """Whether there is something to look for now, or being looked for."""
-        return bool(self._wanted or self._planned) or any(map(self._is_free, self._letters))
+        return bool(self._wanted or self._planned) or any(map(self._is_free, self._sent_to))
 
     def knocked(self, worker: str, job_id: str, queue: str) -> None:
         """Look for this job, which came from `queue` ('' for all:jobs)."""
@@ -54,7 +54,7 @@ class Adoptions:
     def look(self, worker: str | None) -> None:
         """Look into the list of this worker, or of all, for what was sent to it."""
         # The bell rings for all managers.
-        self._letters.update(self._workers if worker is None else {worker}.intersection(self._workers))
+        self._sent_to.update(self._workers if worker is None else {worker}.intersection(self._workers))
 
     def sent(self, job_id: str) -> None:
         """Note that a job is in hand that was sent to its worker alone: the bell has brought it."""
@@ -66,23 +66,23 @@ class Adoptions:
 
     def reserved(self, worker: str) -> bool:
         """Whether this worker gets nothing from the queues, so that it becomes free for what was sent to it."""
-        return worker in self._letters
+        return worker in self._sent_to
 
     def plan(self, in_hand: Callable[[str], Sequence[str]]) -> list[Adopt]:
         """Make the plan for the next exchange; what is wanted from now on is for the one after it."""
         wanted, self._wanted = self._wanted, {}
         # Not beside a knock: what was sent could not be told from what was moved.
-        self._opened = {name for name in self._letters if name not in wanted and self._is_free(name)}
-        self._letters -= self._opened
+        self._looked_at = {name for name in self._sent_to if name not in wanted and self._is_free(name)}
+        self._sent_to -= self._looked_at
         self._planned = [Adopt(worker, in_hand(worker), known, others) for worker, (known, others) in wanted.items()]
-        self._planned += [Adopt(worker, in_hand(worker), {}, self._usual) for worker in self._opened]
+        self._planned += [Adopt(worker, in_hand(worker), {}, self._usual) for worker in self._looked_at]
         return self._planned
 
     def done(self, batches: Iterable[Batch]) -> frozenset[str]:
         """Note the answer to the exchange, and what is taken of it; returns the workers it looked for."""
         planned, self._planned = self._planned, []
         for batch in batches:
-            if batch.worker in self._opened:
+            if batch.worker in self._looked_at:
                 self._alone.update(batch.ids)
         return frozenset(adopt.worker for adopt in planned)
 
@@ -90,8 +90,8 @@ class Adoptions:
         """Note that no answer came: what was planned is wanted still."""
         planned, self._planned = self._planned, []
         for adopt in planned:
-            if adopt.worker in self._opened:
-                self._letters.add(adopt.worker)
+            if adopt.worker in self._looked_at:
+                self._sent_to.add(adopt.worker)
             else:
                 self._want(adopt.worker, adopt.knocked, adopt.others)
 
@@ -106,5 +106,5 @@ class Adoptions:
         if not kept:
             return ids
         self._alone -= kept
-        self._letters.add(worker)
+        self._sent_to.add(worker)
         return [job_id for job_id in ids if job_id not in kept]

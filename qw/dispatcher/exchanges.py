@@ -160,7 +160,7 @@ class Exchanges:
 
     def _hand_out(self, batches: Sequence[Batch]) -> frozenset[str]:
         """Give jobs to their slots; returns the workers whose own lists were looked into."""
-        knocked = self._adoptions.done(() if self.quiet else batches)
+        looked = self._adoptions.done(() if self.quiet else batches)
         now = time.monotonic()
         for batch in batches:
             worker = self._crew[batch.worker]
@@ -168,12 +168,12 @@ class Exchanges:
                 self.release(batch.worker, batch.ids)
                 continue
             self._rescued.take(batch)
-            worker.hand(batch, now, knocked=batch.worker in knocked, keep_lines=self._journal.keeps_lines)
+            worker.hand(batch, now, unasked=batch.worker in looked, keep_lines=self._journal.keeps_lines)
         if len(batches) == 1 and len(batches[0].ids) == 1:
             self._let_begin(batches[0].worker)
-        if any(batch.worker in knocked for batch in batches):
+        if any(batch.worker in looked for batch in batches):
             self._session.bell.doubt()  # a letter on its way may tell of what was found
-        return knocked
+        return looked
 
     def knocked(self, worker: str, job_id: str, queue: str, peeked: Peeked | None) -> None:
         """Start a job that was moved to a worker, if that is safe by what was seen of it; or else adopt it."""
@@ -202,7 +202,7 @@ class Exchanges:
     def _begin(self, batch: Batch) -> None:
         """Start a job that was not asked for."""
         state = self._crew[batch.worker]
-        state.hand(batch, time.monotonic(), knocked=True, keep_lines=self._journal.keeps_lines)
+        state.hand(batch, time.monotonic(), unasked=True, keep_lines=self._journal.keeps_lines)
         self._let_begin(batch.worker)
 
     def _let_begin(self, worker: str) -> None:

@@ -74,8 +74,7 @@ class Journal:
     def _about(self, worker: str, job_id: str, line: bytes, seconds: float) -> dict[str, object]:
         about: dict[str, object] = {"job": job_id}
         if line:
-            flat: list[str] = json.loads(to_str(line))
-            own = {k: v for k, v in zip(flat[::2], flat[1::2], strict=False) if k.startswith("qw:")}
+            own = fields_of(line)
             about["type"] = own.get("qw:type", "-")
             about["worker"] = worker
             queued = own.get("qw:queued_at", "")
@@ -127,6 +126,17 @@ class Journal:
         self.totals.released += given_back
         self.totals.seconds = time.monotonic() - self._began
         say(self.logger, logging.INFO, "totals", **attrs.asdict(self.totals))
+
+
+def fields_of(line: bytes) -> dict[str, str]:
+    """Read the fields of a job; a line that is none has none: the bell brings what anybody says."""
+    try:
+        words: object = json.loads(to_str(line))
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        return {}
+    return dict(zip(words[::2], words[1::2], strict=False))
 
 
 def crash_outcome(worker: str, reason: str) -> Outcome:

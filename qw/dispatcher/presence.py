@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Protocol
 
 from redis.exceptions import ResponseError
 
 from qw.dispatcher.link import Link
-from qw.dispatcher.liveness import BEATS
+from qw.dispatcher.liveness import BEATS, LATE
 from qw.dispatcher.refusals import PAUSE
 from qw.dispatcher.rescuer import Rescuer
 from qw.scripts import Beaten, DispatcherScripts, Rescued, Status
@@ -54,12 +55,16 @@ class Presence:
         self._who = who
         #: Seconds between two beats, and of a pause of this process after which it asks how it stands.
         self._interval = lease / BEATS
+        #: Seconds after a sign of life within which nobody takes this start for dead, with a margin.
+        self._safe = LATE * lease / BEATS
         self._rescuer = Rescuer(me, lease, main, scripts, self.standing, who.rescued)
         #: Whether Redis knows this start, as far as is known.
         self.known = False
         #: When it beats next, or registers if it is not known (`time.monotonic`).
         self._beat_at = math.inf
         self._last_awake = math.inf
+        #: When the last sign of life was sent that Redis is known to have taken (`time.monotonic`).
+        self._said = -math.inf
 
     def open(self) -> None:
         """Take the lock that tells others on this host that this start is alive; before it registers."""
@@ -86,8 +91,12 @@ class Presence:
         self._last_awake = now
 
     def is_sure(self, now: float) -> bool:
-        """Whether nobody can have taken this start for dead since the last turn of the loop."""
-        return self.known and now - self._last_awake <= self._interval
+        """
+        Whether nobody can have taken this start for dead: its last sign of life is younger than that takes.
+
+        A silent connection, beats that Redis refuses, and a pause of this process all make it older.
+        """
+        return self.known and now - self._said <= self._safe
 
     def gone(self) -> None:
         """Note that the connection is lost: the next one registers first of all."""
@@ -96,7 +105,7 @@ class Presence:
 
     def register(self) -> None:
         """Make this start known."""
-        self._main.call(self._scripts.register(), self._enrolled)
+        self._main.call(self._scripts.register(), partial(self._enrolled, time.monotonic()))
 
     def mind(self, now: float) -> None:
         """Say alive, when it is time to; and see to the dead."""
@@ -108,7 +117,7 @@ class Presence:
             return
         self._beat_at = now + self._interval
         if self.known:
-            self._main.call(self._scripts.beat(), self._beaten)
+            self._main.call(self._scripts.beat(), partial(self._beaten, now))
         else:
             self.register()
 
@@ -126,16 +135,17 @@ class Presence:
         self._who.struck()
         return False
 
-    def _enrolled(self, reply: Status | ResponseError) -> None:
+    def _enrolled(self, sent: float, reply: Status | ResponseError) -> None:
         if isinstance(reply, ResponseError):
             self._who.refused(reply)
             self._beat_at = time.monotonic() + PAUSE
         elif self.standing(reply):
-            self.known = True
+            self.known, self._said = True, sent
             self._beat_at = time.monotonic()  # to look at once at the others: one may have died long ago
             self._who.enrolled()
 
-    def _beaten(self, reply: Beaten | ResponseError) -> None:
+    def _beaten(self, sent: float, reply: Beaten | ResponseError) -> None:
         if not isinstance(reply, ResponseError) and self.standing(reply.status):
+            self._said = sent if reply.status == "ok" else self._said
             self._rescuer.look(reply.beats)
             self._who.counted(reply.lengths, reply.wait)

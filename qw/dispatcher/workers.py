@@ -105,9 +105,9 @@ class WorkerState:
         """When it will have run all it holds, with jobs of that mean (s); sooner than now, if one takes longer."""
         return max(self.slot.began(), self._filled) + (len(self.held) - self.slot.untold) * mean
 
-    def hand(self, batch: Batch, now: float, *, knocked: bool, keep_lines: bool) -> None:
-        """Give a batch to the slot; `knocked`: it was not asked for, but came with a knock."""
-        patience = SHORT_PATIENCE if knocked and self.held else PATIENCE
+    def hand(self, batch: Batch, now: float, *, unasked: bool, keep_lines: bool) -> None:
+        """Give a batch to the slot; `unasked`: it comes of a knock, a letter or a look."""
+        patience = SHORT_PATIENCE if unasked and self.held else PATIENCE
         if not self.held and len(batch.ids) == 1:
             # It waits for nothing but its own way.
             patience += max(0, len(batch.lines) - LARGE) / SLOWEST

@@ -79,6 +79,10 @@ class Network:
         """Let new connections through; what was swallowed stays so."""
         self._is_hole = False
 
+    def lead_to(self, redis_port: int) -> None:
+        """Lead new connections to another Redis, as a name does after a failover."""
+        self._redis_port = redis_port
+
     def _start(self, run: object, *args: object) -> None:
         assert callable(run)
         thread = threading.Thread(target=run, args=args, daemon=True)
