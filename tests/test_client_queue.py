@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import RFC_4122, UUID
 
 import attrs
 import pytest
@@ -186,6 +187,14 @@ class TestMany:
         assert [info.data.get("n") or info.data["path"] for info in client.get_jobs(ids) if info] == [
             *map(str, range(2500))
         ]
+
+    def test_new_ids_are_random_uuids(self, client: Client) -> None:
+        """Of version 4, as RFC 9562 has them, and written as it has them; each another one."""
+        ids = [client.queue_job({}), *client.queue_jobs([{}] * 2500)]
+
+        assert [str(UUID(job_id)) for job_id in ids] == ids
+        assert {(UUID(job_id).version, UUID(job_id).variant) for job_id in ids} == {(4, RFC_4122)}
+        assert len(set(ids)) == 2501
 
     def test_own_ids(self, client: Client) -> None:
         """One for each job, or none at all."""

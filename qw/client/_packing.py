@@ -10,7 +10,9 @@ before it. The bytes of many jobs are made here by one join: redis-py's packer t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from bisect import bisect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Final, TypeAlias, TypeVar
 
 import attrs
@@ -27,6 +29,10 @@ MOST_BYTES: Final = 1024 * 1024
 # The script fills them in: the queue, which only stands there when it is not all:jobs, and the time.
 _OPEN: Final = {False: ("qw:queued_at", ""), True: ("qw:queue", "", "qw:queued_at", "")}
 
+# What the seventh and the ninth byte of a UUID become: some of their bits say that it is random (RFC 9562).
+_VERSION_4: Final = bytes(byte & 0x0F | 0x40 for byte in range(256))
+_VARIANT_1: Final = bytes(byte & 0x3F | 0x80 for byte in range(256))
+
 
 class PlainId(JobId[None]):
     """The id of a plain job that this client has queued: known to have been there, and to have no result."""
@@ -38,21 +44,28 @@ class PlainId(JobId[None]):
 class Chunk:
     """The jobs of one script call, which have been checked."""
 
-    ids: list[str]
-    jobs: list[AnyJob]
+    jobs: Sequence[AnyJob]
     #: Whether they are queued elsewhere than in all:jobs.
     elsewhere: bool
+    #: None: they have none yet.
+    _ids: Sequence[str] | None = None
     _packed: tuple[int, bytes] | None = attrs.field(default=None, init=False)
     #: The ids that are handed out, once it is packed.
     job_ids: list[JobId[object]] = attrs.field(factory=list, init=False)
 
+    @property
+    def ids(self) -> Sequence[str]:
+        """Their ids; new ones are made when somebody asks for them, which is while Redis is at work, most often."""
+        if self._ids is None:
+            self._ids = new_ids(len(self.jobs))
+        return self._ids
+
     def pack(self) -> tuple[int, bytes]:
         """Return how many words these jobs are, and those as RESP; made once."""
         if self._packed is None:
-            self.job_ids = [*map(id_of, self.jobs, self.ids)]
-            each = [
-                _pack(job_id, job, elsewhere=self.elsewhere) for job_id, job in zip(self.ids, self.jobs, strict=True)
-            ]
+            ids = self.ids
+            self.job_ids = [*map(id_of, self.jobs, ids)]
+            each = [_pack(job_id, job, elsewhere=self.elsewhere) for job_id, job in zip(ids, self.jobs, strict=True)]
             self._packed = sum(words for words, _ in each), b"".join([body for _, body in each])
         return self._packed
 
@@ -63,12 +76,12 @@ class Chunk:
 
 def new_ids(count: int) -> list[str]:
     """Return so many random ids: UUIDs of version 4."""
-    block = os.urandom(16 * count).hex()
-    return [
-        f"{block[at : at + 8]}-{block[at + 8 : at + 12]}-4{block[at + 13 : at + 16]}-"
-        f"{'89ab'[int(block[at + 16], 16) & 3]}{block[at + 17 : at + 20]}-{block[at + 20 : at + 32]}"
-        for at in range(0, len(block), 32)
-    ]
+    block = bytearray(os.urandom(16 * count))
+    block[6::16] = block[6::16].translate(_VERSION_4)
+    block[8::16] = block[8::16].translate(_VARIANT_1)
+    text = block.hex()
+    words = [text[at : at + 32] for at in range(0, len(text), 32)]
+    return [f"{word[:8]}-{word[8:12]}-{word[12:16]}-{word[16:20]}-{word[20:]}" for word in words]
 
 
 def id_of(job: Job[R] | Mapping[str, Value], text: str) -> JobId[R] | JobId[None]:
@@ -76,33 +89,35 @@ def id_of(job: Job[R] | Mapping[str, Value], text: str) -> JobId[R] | JobId[None
     return JobId(text, job_type(type(job))) if isinstance(job, Job) else PlainId(text)
 
 
-def chunks(ids: Sequence[str], jobs: Sequence[AnyJob], *, elsewhere: bool, most: int) -> list[Chunk]:
+def chunks(ids: Sequence[str] | None, jobs: Sequence[AnyJob], *, elsewhere: bool, most: int) -> list[Chunk]:
     """
     Check jobs, and part them with their ids by the thousand, or by the MiB of fields; a larger one goes alone.
 
-    `elsewhere` says that they are not queued in all:jobs. Raises `UsageError` for what is no job, `PayloadTooLarge`
-    for one whose fields have more than `most` bytes.
+    `ids` is None for new ones, `elsewhere` says that they are not queued in all:jobs. Raises `UsageError` for what is
+    no job, `PayloadTooLarge` for one whose fields have more than `most` bytes.
     """
     if len(jobs) == 1:
-        return [_alone(ids[0], jobs[0], elsewhere=elsewhere, most=most)]
-    made: list[Chunk] = []
-    size = 0
-    for job_id, job in zip(ids, jobs, strict=True):
-        more = check_payload(job, most)
-        if not made or len(made[-1].ids) == MOST_JOBS or size + more > MOST_BYTES:
-            made.append(Chunk([], [], elsewhere))
-            size = 0
-        made[-1].ids.append(job_id)
-        made[-1].jobs.append(job)
-        size += more
-    return made
+        return [_alone(jobs, elsewhere=elsewhere, ids=ids, most=most)]
+    sizes = [check_payload(job, most) for job in jobs]
+    return [Chunk(jobs[part], elsewhere, None if ids is None else ids[part]) for part in _parts(sizes)]
 
 
-def _alone(job_id: str, job: AnyJob, *, elsewhere: bool, most: int) -> Chunk:
+def _parts(sizes: Sequence[int]) -> Iterator[slice]:
+    """Yield which of them one call takes, by their sizes in bytes."""
+    start = 0
+    while start < len(sizes):
+        end = start + MOST_JOBS
+        if sum(sizes[start:end]) > MOST_BYTES:
+            end = start + max(1, bisect(list(accumulate(sizes[start:end])), MOST_BYTES))
+        yield slice(start, end)
+        start = end
+
+
+def _alone(jobs: Sequence[AnyJob], *, elsewhere: bool, ids: Sequence[str] | None, most: int) -> Chunk:
     # To pack it checks it as well: the producer of one job gets by with doing so once.
-    chunk = Chunk([job_id], [job], elsewhere)
+    chunk = Chunk(jobs, elsewhere, ids)
     if len(chunk.pack()[1]) > most:  # with all that is packed around the fields, which is little
-        check_payload(job, most)
+        check_payload(jobs[0], most)
     return chunk
 
 

@@ -7,7 +7,7 @@ from typing import TypeVar, cast, overload
 
 from qw.client._base import BaseClient
 from qw.client._durability import Durability
-from qw.client._packing import chunks, new_ids
+from qw.client._packing import chunks
 from qw.client._queueing import head_of, queue
 from qw.client._times import Delay, Moment, when_of
 from qw.client._waiting import Waiting
@@ -166,8 +166,8 @@ class ProducingClient(BaseClient):
         if worker is not None:
             check_name(worker, "worker")
         jobs = list(jobs)
-        texts = new_ids(len(jobs)) if ids is None else [*map(check_id, ids)]
-        if len(texts) != len(jobs):
+        texts = None if ids is None else [*map(check_id, ids)]
+        if texts is not None and len(texts) != len(jobs):
             raise UsageError(f"{len(texts)} ids for {len(jobs)} jobs: give one for each, or none")
         elsewhere = manager is not None or worker is not None
         checked = chunks(texts, jobs, elsewhere=elsewhere, most=self.max_payload)
@@ -175,7 +175,7 @@ class ProducingClient(BaseClient):
         durability = Durability(self._access) if durable and jobs else None
         job_ids = queue(self._access.caller, head, checked, retry_unsure=retry_unsure)
         if durability:
-            durability.wait(texts)
+            durability.wait(job_ids)
         return job_ids
 
     @overload
