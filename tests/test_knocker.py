@@ -113,15 +113,15 @@ def test_sees_what_it_brings(stage: Stage, plain: redis.Redis) -> None:
 
 
 def test_sees_nothing_in_doubt(stage: Stage, plain: redis.Redis) -> None:
-    """When its worker's list is looked into while it is armed, not another's; the next time it sees again."""
+    """When its worker's list is looked into while it is armed, or any, not another's; the next time it sees again."""
     stage.identify()
     looks = []
-    for job_id, doubted in (("a", "web.s1.1"), ("b", WORKER), ("c", "web.s1.1")):
+    for job_id, doubted in (("a", "web.s1.1"), ("b", WORKER), ("c", "web.s1.1"), ("d", None)):
         stage.knocker.arm(WORKER)
         stage.knocker.doubt(doubted)
         looks.append(seen(stage, plain, job_id))
 
-    assert looks == [["a"], (), ["c"]]
+    assert looks == [["a"], (), ["c"], ()]
 
 
 def test_is_freed_when_its_worker_is_busy(stage: Stage) -> None:

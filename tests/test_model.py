@@ -26,6 +26,9 @@ def test_nothing_goes_wrong() -> None:
         ("claim in two steps", "a job is in 0 places"),
         ("no number", "a job was deleted that never ran"),
         ("mark unread", "a job was deleted that never ran"),
+        ("letters when struck off", "a job is begun that is not there"),
+        ("letters after a look", "a job is begun that is not there"),
+        ("letters after registering", "a job is begun that is not there"),
     ],
 )
 def test_each_safeguard_is_needed(mutant: Mutant, wrong: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 
 import pytest
 import redis
@@ -124,6 +126,24 @@ def test_a_bell_that_is_late(fleet: Fleet, network: Network, gate: Gate, client:
 
     assert Counter(run.split()[0] for run in gate.runs) == Counter(ids)
     assert left_in(plain) == {}
+
+
+def test_a_letter_from_before(fleet: Fleet, network: Network, gate: Gate, client: Client, plain: redis.Redis) -> None:
+    """Redis has forgotten this start since, and its job is somewhere else: registered again, it does not run it."""
+    manager = fleet.start(network.url, lease=3.0)
+    worker = manager.workers[0]
+    wait_until(lambda: network.hold(b"SUBSCRIBE"), 10, "a bell")
+    push(plain, "moved", gate.fields, to="other:jobs")
+    words = json.dumps([*chain(*gate.fields.items()), "moved"])
+    plain.publish("all:bell", f"{worker}\nmoved\n{words}")
+    plain.delete("all:beats")
+    wait_until(lambda: any(int(beat) > 1 for beat in plain.hvals("all:beats")), 10, "it beats again")
+    network.let_go()
+    client.queue_job(gate.fields, worker=worker, id="next")
+    gate.await_runs(1, 10)
+    manager.stop()
+
+    assert [run.split()[0] for run in gate.runs] == ["next"]
 
 
 def test_cut_in_the_middle_of_a_reply(fleet: Fleet, redis_server: RedisServer, gate: Gate, plain: redis.Redis) -> None:

@@ -52,8 +52,7 @@ class Dispatcher:
     5. It beats, and sees to the jobs of those that do not beat any more.
     6. It leaves in good order: nothing of it stays in Redis.
 
-    `run` is the loop; `quiet` and `stop` may be called from any thread. A journal that another start has begun
-    is gone on with.
+    `run` is the loop; `quiet` and `stop` may be called from any thread. It goes on with the journal of a start before.
     """
 
     def __init__(
@@ -193,9 +192,10 @@ class Dispatcher:
         return self._departure.leaving
 
     def enrolled(self) -> None:
-        """Go on, and look for what a lost reply may have left in the workers' lists."""
+        """Go on, and look for what a lost reply may have left in the workers' lists; what was said before is old."""
         self._exchanges.dry = False
         self.look(None)
+        self._session.doubt_all()
         if not self._ready.is_set():
             self._ready.set()
             say(self._site.logger, logging.INFO, "ready", **self._site.about)

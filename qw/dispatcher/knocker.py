@@ -119,13 +119,13 @@ class Knocker:
             peeked = None if self._is_doubtful else peeked
             self._listener.knocked(worker, to_str(cast("bytes", reply)), self._queue, peeked)
 
-    def doubt(self, worker: str) -> None:
+    def doubt(self, worker: str | None) -> None:
         """
-        Note that this worker's list is looked into meanwhile.
+        Note that the list of this worker, or of whichever it is armed for, is looked into meanwhile.
 
         What this knock moves there may be found, run and finished before the reply comes: a peek is no proof then.
         """
-        self._is_doubtful = self._is_doubtful or self.armed_for == worker
+        self._is_doubtful = self._is_doubtful or worker in (None, self.armed_for)
 
     def lost(self) -> None:
         """Note that the connection is gone: it may have moved a job to the worker that it was armed for."""

@@ -118,6 +118,12 @@ class Session:
         for knocker in self.knockers:
             knocker.doubt(worker)
 
+    def doubt_all(self) -> None:
+        """Believe nothing that was said until now: this start may have been struck off since, and forgotten."""
+        self.bell.doubt()
+        for knocker in self.knockers:
+            knocker.doubt(None)
+
     def may_move_to(self, worker: str) -> bool:
         """Whether a knock may still bring a job to this worker."""
         return any(knocker.may_move_to(worker) for knocker in self.knockers)

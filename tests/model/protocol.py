@@ -2,8 +2,11 @@
 One id, two starts of managers with a worker each, and Redis, as small as they can be without losing what can go wrong.
 
 A step is atomic where the product's script is. The id may be queued a second time once its first job is done, since
-programs choose their own ids. What is in a process's memory is gone with it; a BLMOVE that it has armed lives on
-in Redis for a while.
+programs choose their own ids; to the queue, or to one worker, of which the bell sends its start a letter that may come
+late. What is in a process's memory is gone with it; a BLMOVE that it has armed lives on in Redis for a while.
+
+Left out: a start that was struck off and forgotten comes back under its own name. Should it have an outcome in hand
+still, and a program queue another job under that id to its very worker before that is sent, it would count for that.
 """
 
 from __future__ import annotations
@@ -16,7 +19,17 @@ import attrs
 Mark = Literal["unknown", "listed", "alive", "struck"]
 Process = Literal["up", "paused", "dead"]
 Mutant = Literal[
-    "", "no fence", "no sweep", "one sweep", "register in two steps", "claim in two steps", "no number", "mark unread"
+    "",
+    "no fence",
+    "no sweep",
+    "one sweep",
+    "register in two steps",
+    "claim in two steps",
+    "no number",
+    "mark unread",
+    "letters when struck off",
+    "letters after a look",
+    "letters after registering",
 ]
 
 #: Jobs that are queued under the one id, one after the other.
@@ -43,6 +56,15 @@ class Start:
     outcome: Literal["", "new", "sent"] = ""
     #: Whether Redis has applied the load that was sent and not answered.
     applied: bool = False
+    #: The letters on their way to it, the next one first: whether it will believe them.
+    letters: tuple[bool, ...] = ()
+    #: Whether it was forgotten and has come back with something in hand, which others have had since.
+    is_stale: bool = False
+
+    @property
+    def doubtful(self) -> tuple[bool, ...]:
+        """The same letters, of which none is believed any more."""
+        return (False,) * len(self.letters)
 
 
 @attrs.frozen
@@ -79,6 +101,10 @@ def steps(state: State, mutant: Mutant, most_faults: int) -> Iterator[Step]:
     if state.jobs < JOBS and not state.alive and not state.buried:
         again = attrs.evolve(state, jobs=state.jobs + 1, queued=True, alive=True, begun=False, rescues=0)
         yield "a producer queues the id", again
+        for n, start in enumerate(state.starts):
+            if start.mark == "alive" and start.process != "dead" and not start.is_stale:
+                sent = attrs.evolve(again, queued=False).with_start(n, listed=True, letters=(*start.letters, True))
+                yield f"a producer queues the id to the worker of {n}", sent
     for n, start in enumerate(state.starts):
         if start.process == "up":
             yield from _own(state, n, start, mutant)
@@ -95,7 +121,11 @@ def _own(state: State, n: int, start: Start, mutant: Mutant) -> Iterator[Step]:
     """Yield what the process of a start does by itself."""
     if start.mark == "unknown":
         first: Mark = "listed" if mutant == "register in two steps" else "alive"
-        yield f"{n} registers", state.with_start(n, mark=first)
+        letters = start.letters if mutant == "letters after registering" else start.doubtful
+        stale = start.is_stale or start.slot != "" or start.outcome != ""
+        yield f"{n} registers", state.with_start(n, mark=first, letters=letters, is_stale=stale)
+    if start.letters:
+        yield from _hear(state, n, start, mutant)
     if start.mark == "listed":
         yield f"{n} beats for the first time", state.with_start(n, mark="alive")
     known = start.mark == "alive" or mutant == "mark unread" or start.mark == "listed"
@@ -113,8 +143,22 @@ def _own(state: State, n: int, start: Start, mutant: Mutant) -> Iterator[Step]:
         yield f"{n} is dealt the job", dealt.with_start(n, slot="has")
         yield f"{n} is dealt the job, the answer is lost", dealt
     if known and idle and start.listed:
-        yield f"{n} adopts the job", state.with_start(n, slot="has")
+        letters = start.letters if mutant == "letters after a look" else start.doubtful
+        yield f"{n} adopts the job", state.with_start(n, slot="has", letters=letters)
     yield from _with_the_job(state, n, start, mutant, known=known)
+
+
+def _hear(state: State, n: int, start: Start, mutant: Mutant) -> Iterator[Step]:
+    """Yield what a start makes of the next letter: the job in hand, unless something speaks against that."""
+    (believed, *rest), idle = start.letters, start.slot == "" and start.outcome == ""
+    left = state.with_start(n, letters=tuple(rest))
+    yield f"a letter to {n} is lost", left
+    # The age of its last beat tells it that nobody can have struck it off.
+    if not (idle and believed and (start.mark == "alive" or mutant == "letters when struck off")):
+        yield f"{n} does not believe a letter", left
+        return
+    wrong = "" if state.alive and start.listed else "a job is begun that is not there"
+    yield f"{n} has the job from a letter", attrs.evolve(left, wrong=wrong).with_start(n, slot="has")
 
 
 def _with_the_job(state: State, n: int, start: Start, mutant: Mutant, *, known: bool) -> Iterator[Step]:
@@ -138,7 +182,7 @@ def _claim_in_two_steps(state: State, n: int, start: Start, *, may: bool) -> Ite
 
 
 def _let_go(state: State, n: int) -> State:
-    return state.with_start(n, slot="", outcome="", applied=False, process="dead")
+    return state.with_start(n, slot="", outcome="", applied=False, process="dead", letters=())
 
 
 def _report(state: State, n: int, start: Start, mutant: Mutant) -> Iterator[Step]:
@@ -193,7 +237,7 @@ def _sweep(state: State, n: int) -> State:
 
 def _faults(state: State, n: int, start: Start) -> Iterator[Step]:
     """Yield what may happen to a process."""
-    gone = {"slot": "", "outcome": "", "applied": False}
+    gone = {"slot": "", "outcome": "", "applied": False, "letters": ()}
     if start.process != "dead":
         yield f"{n} is killed", state.with_start(n, process="dead", **gone)
         yield f"the worker process of {n} dies", state.with_start(n, slot="") if start.slot == "" else _crash(state, n)
