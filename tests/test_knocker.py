@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 import redis
 
+from qw.dispatcher import link
 from qw.dispatcher.knocker import Knocker
 from qw.dispatcher.refusals import Refusals
 from qw.keys import Keys
@@ -162,8 +163,11 @@ def test_who_may_not_be_identified_runs_out(stage: Stage) -> None:
     assert stage.free_in(idle=False) > BRIEFLY - 1
 
 
-def test_leaves_a_server_that_takes_no_writes_any_more(make_server: MakeServer) -> None:
+def test_leaves_a_server_that_takes_no_writes_any_more(
+    make_server: MakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After a failover, while it was not blocked: the name may lead to another server by now."""
+    monkeypatch.setattr(link, "STAY", 0.0)
     server = make_server()
     with making_places() as make, redis.Redis.from_url(server.url) as plain:
         place = make(server.url).open()

@@ -8,8 +8,11 @@ from typing import Final
 
 import pytest
 import redis
+from redis.exceptions import ResponseError
 
+from qw.dispatcher import link
 from tests.support.links import MakePlace, Place, ids_of, making_places, never, nobody_connects
+from tests.support.scripts import scripts
 from tests.support.server import MakeServer, RedisServer
 from tests.support.wait import wait_until
 
@@ -211,3 +214,26 @@ def test_a_hanging_redis_is_given_up_and_found_again(hanging: tuple[RedisServer,
     server.resume()
     place.until(lambda: place.events == ["up", "down", "up"])
     assert place.ask(("PING",)) == [b"PONG"]
+
+
+# -- Failovers ---------------------------------------------------------------------------------------------------------
+
+
+def test_leaves_a_server_that_takes_no_writes_any_more(
+    make_server: MakeServer, make_place: MakePlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Be it a command or a script that says so: the name may lead to another server by now. A new connection stays."""
+    server = make_server()
+    place = make_place(server.url).open()
+    place.ask(("REPLICAOF", "127.0.0.1", "1"))
+    replies: list[object] = []
+    place.link.call(scripts().register(), replies.append)
+    place.until(lambda: replies, "a refusal")
+    assert place.events == ["up"]
+
+    monkeypatch.setattr(link, "STAY", 0.0)
+    place.link.send(("SET", "a", "b"), replies.append)
+    place.until(lambda: place.events == ["up", "down", "up"], "another connection")
+    place.link.call(scripts().register(), replies.append)
+    place.until(lambda: place.events == ["up", "down", "up", "down", "up"], "yet another one")
+    assert [type(reply) for reply in replies] == [ResponseError] * 3

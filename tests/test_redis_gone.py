@@ -13,6 +13,7 @@ from qw.client import Client
 from qw.dispatcher import link, session
 from tests.support.keyspace import snapshot
 from tests.support.managers import Gate, jobs_in, left_in, push, stat
+from tests.support.network import Network
 from tests.support.outages import SOON, Fleet, share_of_cpu
 from tests.support.server import MakeServer, RedisServer
 from tests.support.wait import wait_until
@@ -158,6 +159,43 @@ def test_all_keys_deleted_under_it(fleet: Fleet, server: RedisServer, gate: Gate
 
         assert left_in(plain) == {}
         assert share < 0.3
+
+
+# -- Another Redis in its place ----------------------------------------------------------------------------------------
+
+
+def promote(old: redis.Redis, new: redis.Redis) -> None:
+    """Make the replica `new` of `old` the master, and the other way round."""
+    wait_until(lambda: old.info("replication")["connected_slaves"] == 1, why="a replica")
+    wait_until(lambda: new.info("replication")["master_link_status"] == "up", why="all keys there")
+    new.replicaof("NO", "ONE")
+    old.replicaof("127.0.0.1", new.connection_pool.connection_kwargs["port"])
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
+def test_a_failover(fleet: Fleet, make_server: MakeServer, gate: Gate, busy: bool) -> None:
+    """The name leads to another server from now on: all connections move there, also when there is nothing to say."""
+    first, second = make_server(), make_server()
+    with (
+        Network(first.port) as network,
+        redis.Redis.from_url(first.url) as old,
+        redis.Redis.from_url(second.url) as new,
+    ):
+        manager = fleet.start(network.url, lease=3.0)
+        ids = [push(old, f"held-{n}", {**gate.fields, "do": "hold"}) for n in range(2 * busy)]
+        gate.await_runs(len(ids))
+        new.replicaof("127.0.0.1", first.port)
+        promote(old, new)
+        network.lead_to(second.port)
+        wait_until(lambda: new.pubsub_numsub("all:bell") == [(b"all:bell", 1)], 10, "the bell")
+        gate.open()
+        runs_soon(new, gate, "after")
+        wait_until(lambda: jobs_in(new) == {}, why="all outcomes")
+        manager.stop()
+
+        assert Counter(run.split()[0] for run in gate.runs) == Counter([*ids, "after"])
+        assert (fleet.said("struck"), fleet.said("rescue")) == ([], [])
+        assert left_in(new) == {}
 
 
 # -- A Redis that hangs ------------------------------------------------------------------------------------------------

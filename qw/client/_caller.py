@@ -18,7 +18,7 @@ from redis.retry import Retry
 
 from qw.client._connections import Connection, Connections
 from qw.client._patience import Patience
-from qw.client._replies import checked
+from qw.client.replies import checked
 from qw.scripts import Call
 from qw.wire import Argument, pack
 

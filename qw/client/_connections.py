@@ -21,8 +21,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from qw.client._replies import classified
 from qw.client.connect import Connectable, connect, dedicated
+from qw.client.replies import classified
 from qw.wire import NOTHING, Argument, Reader, pack
 
 #: Seconds that Redis may take to answer when the user has set no bound.

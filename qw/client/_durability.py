@@ -16,7 +16,7 @@ from typing import Final, cast
 from redis.exceptions import RedisError
 
 from qw.client._access import Access
-from qw.client._replies import checked
+from qw.client.replies import checked
 from qw.client.server import info_fields, version_of
 from qw.errors import NotDurable
 from qw.wire import Argument, pack

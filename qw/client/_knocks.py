@@ -11,7 +11,7 @@ from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from qw.client._connections import Connection, Connections
-from qw.client._replies import checked
+from qw.client.replies import checked
 from qw.keys import to_str
 from qw.scripts.client import Knock
 from qw.wire import NOTHING, pack

@@ -14,7 +14,7 @@ from typing import Final, TypeVar, cast
 from qw.client._access import Access
 from qw.client._caller import Command
 from qw.client._info import JobInfo, info_of
-from qw.client._replies import checked
+from qw.client.replies import checked
 from qw.keys import to_str
 
 N = TypeVar("N")

@@ -17,7 +17,7 @@ from qw.client._access import Access
 from qw.client._knocks import SHORTEST
 from qw.client._packing import PlainId
 from qw.client._patience import Patience
-from qw.client._replies import checked
+from qw.client.replies import checked
 from qw.errors import JobFailed, ResultGone, UndecodableJob, UnknownJob, UsageError
 from qw.job import JobId
 from qw.scripts.client import Place

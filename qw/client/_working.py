@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from qw.client._base import BaseClient
-from qw.client._replies import checked
+from qw.client.replies import checked
 from qw.keys import check_name
 from qw.wire import Argument
 

@@ -230,8 +230,6 @@ class Dispatcher:
     def refused(self, error: ResponseError) -> None:
         """Try again in a while: Redis is full, read-only, loading, or does not permit it."""
         self._exchanges.refusals.note(error)
-        if str(error).startswith("READONLY"):
-            self._session.main.lose(error)  # the name may lead to another server by now
 
     def knock_refused(self) -> None:
         """Ask: nothing else tells now whether there is a job."""

@@ -110,8 +110,6 @@ class Knocker:
             # Redis ends what is blocked when it becomes a replica, and hangs up; that is told when it refuses more.
             if not str(reply).startswith("UNBLOCKED"):
                 self._refusals.note(reply)
-            if str(reply).startswith("READONLY"):
-                self.link.lose(reply)  # the name may lead to another server by now
             self._listener.knock_refused()
             return
         self._refusals.over()

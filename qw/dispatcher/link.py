@@ -4,9 +4,8 @@ One connection to Redis that never blocks the thread that owns it.
     send(command, then) ──▶ outgoing bytes ──▶ socket        Connecting blocks inside redis-py (addresses,
     then(reply) ◀── Reader ◀── incoming bytes ◀── socket     TLS, AUTH), so a helper thread does it, and only it.
 
-Replies come in the order of the commands. When the connection is lost, what was sent and not
-answered is *unsure*: `on_down` is called once and every waiting `then` is forgotten. Whoever sent
-something that matters sends it again when `on_up` says that the connection is back.
+Replies come in the order of the commands. When the connection is lost, what was sent and not answered is *unsure*:
+each `then` is forgotten, and the owner is told: what matters it sends again when the connection is back.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from redis.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
 from qw.client.connect import connect, keeps_out
+from qw.client.replies import code_of, is_read_only
 from qw.scripts import Call
 from qw.slots import descriptors
 from qw.wire import NOTHING, Argument, Reader, pack
@@ -40,6 +40,8 @@ LONGEST_PAUSE_OUTSIDE = 15.0
 #: Doublings after which no bound grows: the power of a larger number would not fit a float some day.
 MOST_DOUBLINGS = 10
 READ_SIZE = 262144
+#: Seconds for which a new connection stays though Redis takes no writes over it: where it leads is not old yet.
+STAY = 1.0
 
 
 def pause(failures: int, *, outside: bool = False) -> float:
@@ -71,6 +73,7 @@ class Link:
     1. It connects, and connects again whenever it is lost, until it is closed.
     2. It sends at once what it can and keeps the rest.
     3. It hands each reply to whoever sent the command, or to `on_push` when none waits.
+    4. It leaves a server that takes no writes any more.
     """
 
     def __init__(self, connect: Callable[[], AbstractConnection], owner: Owner, wake: Callable[[], None]) -> None:
@@ -87,7 +90,8 @@ class Link:
         self._needs_thread = False
         #: Connections in a row on which Redis accepted nothing, or that could not be made.
         self.failures = 0
-        self._works = False
+        self._works, self._since = False, 0.0
+        self._refusal: ResponseError | None = None  # for which it is to be left, when all that was asked has an answer
         self.on_push: Callable[[object], None] | None = None
         #: CLIENT ID of the connection, for CLIENT UNBLOCK; 0 when unknown.
         self.client_id = 0
@@ -174,7 +178,7 @@ class Link:
             return
         sock.setblocking(False)
         self._connection, self._socket, self._reader = connection, sock, Reader()
-        self._works = False
+        self._works, self._since, self._refusal = False, time.monotonic(), None
         descriptors.keep(sock.fileno())
         self._out.clear()
         self._owner.link_up(self)
@@ -208,7 +212,7 @@ class Link:
         """Run a script; when Redis does not know it, send it with its text."""
 
         def answered(reply: object) -> None:
-            if isinstance(reply, ResponseError) and str(reply).startswith("NOSCRIPT"):
+            if isinstance(reply, ResponseError) and code_of(reply) == "NOSCRIPT":
                 self.send(call.eval(), finished)
             else:
                 finished(reply)
@@ -265,6 +269,10 @@ class Link:
                 self._waiting.popleft()[1](reply)
             elif self.on_push is not None:
                 self.on_push(reply)
+            if is_read_only(reply) and time.monotonic() - self._since > STAY:
+                self._refusal = reply
+            if self._refusal and not self._waiting:
+                self.lose(self._refusal)  # as after a failover: the name may lead to another server by now
 
     def lose(self, error: Exception) -> None:
         """Give up this connection and make another one; without one, that is under way already."""

@@ -31,7 +31,7 @@ class Registrant(Protocol):
         """Note how many ids the list of each worker holds, in their order, and in how many seconds a job is due."""
 
     def refused(self, error: ResponseError) -> None:
-        """Note that Redis does not take the registration now."""
+        """Note that Redis does not take the registration, or a beat, now."""
 
     def rescued(self, start: str, what: Rescued) -> None:
         """Note that jobs of a dead start went back to the queues."""
@@ -145,7 +145,9 @@ class Presence:
             self._who.enrolled()
 
     def _beaten(self, sent: float, reply: Beaten | ResponseError) -> None:
-        if not isinstance(reply, ResponseError) and self.standing(reply.status):
+        if isinstance(reply, ResponseError):
+            self._who.refused(reply)  # or this start would be taken for dead, and nobody knew why
+        elif self.standing(reply.status):
             self._said = sent if reply.status == "ok" else self._said
             self._rescuer.look(reply.beats)
             self._who.counted(reply.lengths, reply.wait)

@@ -6,6 +6,9 @@ import logging
 import time
 from typing import Final
 
+from redis.exceptions import RedisError
+
+from qw.client.replies import code_of
 from qw.logs import say
 
 #: Seconds to wait after a refusal.
@@ -39,7 +42,8 @@ class Refusals:
         """Note a refusal, and tell of it unless that was done and nothing was accepted since."""
         self.until = time.monotonic() + PAUSE
         text = str(error)
-        kind = next((code for code in _SAME_EVERYWHERE if code in text.split(maxsplit=1)[:1]), text)
+        code = code_of(error) if isinstance(error, RedisError) else ""
+        kind = code if code in _SAME_EVERYWHERE else text
         is_new = kind not in self._told.values()
         self._told[id(self)] = kind
         if is_new:

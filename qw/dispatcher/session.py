@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
+from redis.exceptions import ResponseError
+
 from qw.client.connect import keeps_out
 from qw.dispatcher.bell import Bell, BellListener
 from qw.dispatcher.knocker import Knocker, KnockListener
@@ -171,11 +173,18 @@ class Session:
             self._gone = min(time.monotonic(), self._silent_since)
             say(self._logger, logging.WARNING, "gone", error=str(error))
 
+    def _leave(self, error: ResponseError) -> None:
+        """Give up the other connections as well: the bell would not tell that nobody rings it here any more."""
+        for link in self.links:
+            link.lose(error)
+
     def link_down(self, link: Link, error: Exception) -> None:
         """Note the loss of a link."""
         if link is self.main:
             self._is_gone(error)
             self._listener.main_down()
+            if isinstance(error, ResponseError):
+                self._leave(error)
             return
         if link is not self.bell.link:
             self._knocker_of(link).lost()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeGuard
 
 from redis.exceptions import (
     AuthenticationError,
@@ -38,14 +38,23 @@ _CLASSES: Final[Mapping[str, type[RedisError]]] = {
 }
 
 
+def code_of(error: RedisError) -> str:
+    """Return the code that an error of Redis starts with, such as READONLY; '' when it has none."""
+    found = _CODE.match(str(error))
+    return found[1] if found else ""
+
+
+def is_read_only(reply: object) -> TypeGuard[ResponseError]:
+    """Tell whether Redis has refused to write, since it is a replica."""
+    return isinstance(reply, ResponseError) and code_of(reply) == "READONLY"
+
+
 def classified(reply: object) -> object:
     """Return a reply, an error among them in redis-py's class for it."""
     if not isinstance(reply, ResponseError):
         return reply
-    text = str(reply)
-    code = _CODE.match(text)
-    found = _CLASSES.get(code[1]) if code else None
-    return found(text) if found else reply
+    found = _CLASSES.get(code_of(reply))
+    return found(str(reply)) if found else reply
 
 
 def checked(reply: object) -> object:
