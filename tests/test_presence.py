@@ -93,7 +93,7 @@ def test_is_sure_by_a_sign_of_life(stage: Stage, plain: redis.Redis) -> None:
     plain.set("all:beats", "something else")
     beat(stage, after + 200)
     assert not stage.presence.is_sure(after + 200)
-    assert stage.told[-1].startswith("refused WRONGTYPE")
+    assert "WRONGTYPE" in stage.told[-1]
 
 
 def test_is_not_sure_of_what_has_no_answer(stage: Stage) -> None:

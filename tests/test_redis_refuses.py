@@ -125,7 +125,7 @@ def test_what_it_refuses_is_done_when_it_is_allowed(
     wait_until(lambda: jobs_in(plain) == {}, within=SOON)
 
     assert Counter(run.split()[0] for run in gate.runs) == Counter(["running", "new"])
-    assert [text.split()[0] for text in fleet.refused()] == [kind]
+    assert [kind in text for text in fleet.refused()] == [True]
     assert (len(fleet.said("gone")), len(fleet.said("back"))) == ((1, 1) if kind == "READONLY" else (0, 0))
     assert share < 0.2
 
@@ -147,7 +147,7 @@ def test_a_refusal_of_one_connection_is_not_told_by_another(
     wait_until(lambda: refusals("blmove") and refusals("evalsha") > before, within=20, why="refusals of both kinds")
     wait_until(fleet.refused)
 
-    assert [text.split()[0] for text in fleet.refused()] == ["NOREPLICAS"]
+    assert ["NOREPLICAS" in text for text in fleet.refused()] == [True]
 
 
 def test_a_full_redis_drains(fleet: Fleet, server: RedisServer, plain: redis.Redis, gate: Gate) -> None:
