@@ -156,7 +156,10 @@ def test_no_name_of_a_start_harms_a_manager(plain: redis.Redis, redis_url: str, 
 
 
 #: What the bell may bring in place of the words of a job.
-NO_JOBS: Final = (b"not json", b"", b"5", b"{}", b"[1]", b'["a"', b"[" * 100_000, b"\xff\r", NASTY.replace(b"\n", b""))
+NO_JOBS: Final = (
+    *(b"not json", b"", b"5", b"{}", b"[1]", b'["a"', b'["qw:tries",5,"x"]', b'["qw:type",[],"x"]', b"[" * 8000),
+    *(b"\xff\r", NASTY.replace(b"\n", b"")),
+)
 
 
 @pytest.mark.parametrize("job", NO_JOBS)

@@ -328,6 +328,17 @@ class TestLooking:
         assert [info.data["n"] if info else None for info in found] == [*map(str, range(2500)), None, None, "odd"]
         assert client.get_jobs([]) == []
 
+    @pytest.mark.parametrize("number", ["9" * 400, "9" * 5000, "-1", "1e999", "²", ""], ids=lambda number: number[:6])
+    def test_numbers_that_nobody_means(self, client: Client, plain: redis.Redis, number: str) -> None:
+        """A foreign program has written them: they count as not there, also for what shows them."""
+        fields = {"qw:queued_at": number, "qw:dead_at": number, "qw:tries": number, "qw:crashes": number}
+        seed(plain, {"job:a": fields, "all:dead": {"a": 1.0}, "all:stats": {"finished": number, "buried": "1"}})
+        info = client.get_job("a")
+
+        assert info is not None
+        assert (info.queued_at, info.dead_at, info.tries, info.crashes) == (None, None, 0, 0)
+        assert client.get_stats() == {"buried": 1}
+
     def test_the_dead_and_the_counters(self, client: Client, plain: redis.Redis) -> None:
         """The oldest first, however many were buried in one moment."""
         ids = [f"{n:04}" for n in range(3500)]

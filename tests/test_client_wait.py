@@ -134,6 +134,10 @@ class TestResults:
             with pytest.raises(UndecodableJob, match=job_id):
                 client.wait_job(job_id)
         job_id = client.queue_job(Thumbnail())
+        plain.lpush(f"result:{job_id}", "[" * 100_000)
+        with pytest.raises(UndecodableJob, match=job_id):
+            client.wait_job(job_id)
+        job_id = client.queue_job(Thumbnail())
         finish(plain, job_id, {"result": {"width": "wide"}})
         with pytest.raises(UndecodableJob, match="width"):
             client.wait_job(job_id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import functools
 import os
 import signal
@@ -48,6 +50,15 @@ def run(job: Task) -> str:
     """Do as it says."""
     if job.do in DEEDS:
         DEEDS[job.do](job)
+    return job.do
+
+
+async def run_async(job: Task) -> str:
+    """Do nothing, or wait, and go on when it is told that its time is over."""
+    if job.do == "ignore":
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        await asyncio.sleep(60)
     return job.do
 
 
@@ -198,6 +209,18 @@ class TestThreads:
             plain.delete(f"result:{again}")
             plain.hincrby("all:stats", "finished", -1)
             assert state(plain) == before
+
+
+class TestTasks:
+    """The task is cancelled once more, and another one takes its place."""
+
+    def test_who_does_not_listen(self, redis_url: str, client: Client, plain: redis.Redis) -> None:
+        """Also when it was the only one, so that with it the event loop has ended."""
+        with Manager(run_async, num_workers=1, name="web", mode="threads", url=redis_url):
+            for count in (1, 2):
+                assert reason(client, Task("ignore")) == CUT_OFF
+                assert stat(plain, "buried") == count
+            unharmed(client, plain, buried=2)
 
 
 def state(plain: redis.Redis) -> dict[str, Value]:

@@ -80,6 +80,8 @@ def test_an_id_that_is_queued_already_rings_no_bell(plain: redis.Redis) -> None:
         (b"\xff\n\xfe\n\xfd", Letter("\udcff", Batch("\udcff", ["\udcfe"], b"\xfd"))),
         (b"", Letter("")),
         (b"w\na", Letter("w")),
+        (b"w\na\n" + b"x" * 8192, Letter("w", Batch("w", ["a"], b"x" * 8192))),
+        (b"w\na\n" + b"x" * 8193, Letter("w")),
         (b"w\na\nb\n[]", Letter("w")),
         (b"\n\n\n\n", Letter("")),
     ],

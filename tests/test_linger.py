@@ -203,6 +203,23 @@ def test_a_task_tells_when_its_job_began() -> None:
     assert slot.join(5)
 
 
+def test_a_task_that_comes_after_the_last() -> None:
+    """In place of one that was written off: the event loop has ended with that, and there is a new one."""
+    loop = EventLoop()
+    for _ in range(2):
+        run_one(TaskSlot("w1", Target.load(succeed_async), loop, lambda: None))
+        wait_until(lambda: all(thread.name != "qw-tasks" for thread in threading.enumerate()), why="an end of the loop")
+
+
+def run_one(slot: TaskSlot) -> None:
+    """Have a slot run one job, and end."""
+    slot.start()
+    slot.hand(batch("w1", "a").lines, 1)
+    wait_until(lambda: slot.untold == 1, why="its report")
+    slot.close()
+    assert slot.join(5)
+
+
 def test_a_process_says_once_that_nothing_is_left() -> None:
     """Not between two batches of which the second is there already: its word would cost more than the job."""
     mine, its = pair()

@@ -130,21 +130,26 @@ def test_what_it_refuses_is_done_when_it_is_allowed(
     assert share < 0.2
 
 
+def refusals(plain: redis.Redis, command: str) -> int:
+    """Return how often a command was refused."""
+    stats: Any = plain.info("commandstats")
+    counts = stats.get(f"cmdstat_{command}", {})
+    return int(counts.get("rejected_calls", 0) + counts.get("failed_calls", 0))
+
+
 def test_a_refusal_of_one_connection_is_not_told_by_another(
     fleet: Fleet, server: RedisServer, plain: redis.Redis
 ) -> None:
     """The ones that wait for jobs are refused, and then the one that asks for them: that is one refusal."""
     fleet.start(server.url, lease=60)  # no beat comes first
-
-    def refusals(command: str) -> int:
-        stats: Any = plain.info("commandstats")
-        counts = stats.get(f"cmdstat_{command}", {})
-        return int(counts.get("rejected_calls", 0) + counts.get("failed_calls", 0))
-
     wait_until(lambda: plain.info("clients")["blocked_clients"] == 2)
-    before = refusals("evalsha")  # scripts that it did not have yet
+    before = refusals(plain, "evalsha")  # scripts that it did not have yet
     without_replicas(server, plain)
-    wait_until(lambda: refusals("blmove") and refusals("evalsha") > before, within=20, why="refusals of both kinds")
+    wait_until(
+        lambda: refusals(plain, "blmove") and refusals(plain, "evalsha") > before,
+        within=20,
+        why="refusals of both kinds",
+    )
     wait_until(fleet.refused)
 
     assert ["NOREPLICAS" in text for text in fleet.refused()] == [True]
@@ -174,6 +179,33 @@ def test_a_full_redis_drains(fleet: Fleet, server: RedisServer, plain: redis.Red
     assert share < 0.2
     manager.stop()
     assert left_in(plain) == {}
+
+
+def test_a_goodbye_that_is_refused(fleet: Fleet, server: RedisServer, plain: redis.Redis, gate: Gate) -> None:
+    """It is said again and again, for as long as last words may take: then nothing is left of the manager."""
+    manager = fleet.start(server.url, lease=60)
+    push(plain, "a", gate.fields)
+    wait_until(lambda: jobs_in(plain) == {}, why="a manager that all scripts are known of")
+    allow = without_replicas(server, plain)
+    before = refusals(plain, "evalsha")
+    stopping = threading.Thread(target=manager.stop)
+    stopping.start()
+    wait_until(lambda: refusals(plain, "evalsha") > before + 3, why="it is said several times")
+    allow()
+    stopping.join()
+
+    assert left_in(plain) == {}
+
+
+def test_a_goodbye_that_is_refused_for_good(fleet: Fleet, server: RedisServer, plain: redis.Redis) -> None:
+    """It says what Redis said, and that something is left."""
+    manager = fleet.start(server.url, lease=60)
+    without_replicas(server, plain)
+    manager.stop()
+
+    (told,) = fleet.said("stop")
+    assert "NOREPLICAS" in str(told["why"])
+    assert "all:beats" in left_in(plain)
 
 
 def test_a_redis_that_loads(fleet: Fleet, server: RedisServer, plain: redis.Redis, gate: Gate) -> None:

@@ -196,6 +196,8 @@ class Connections:
     def take_back(self, connection: Connection) -> None:
         """Take back a connection that was lent."""
         # With a reply under way it would be taken for the reply to the next command.
+        if connection.is_stale:
+            self.close()  # the others are as old
         if connection.pending or connection.is_stale or len(self._idle) >= _MOST_IDLE:
             connection.close()
         else:

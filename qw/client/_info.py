@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import attrs
 
@@ -42,9 +43,9 @@ def info_of(job_id: str, fields: Mapping[str, str]) -> JobInfo:
         data={field: value for field, value in fields.items() if not field.startswith(OWN)},
         queue=fields.get("qw:queue"),
         queued_at=_moment(fields.get("qw:queued_at")),
-        tries=_number(fields.get("qw:tries")) or 0,
-        crashes=_number(fields.get("qw:crashes")) or 0,
-        rescues=_number(fields.get("qw:rescues")) or 0,
+        tries=number_of(fields.get("qw:tries")) or 0,
+        crashes=number_of(fields.get("qw:crashes")) or 0,
+        rescues=number_of(fields.get("qw:rescues")) or 0,
         error=fields.get("qw:error", ""),
         traceback=fields.get("qw:traceback", ""),
         worker=fields.get("qw:worker", ""),
@@ -52,10 +53,15 @@ def info_of(job_id: str, fields: Mapping[str, str]) -> JobInfo:
     )
 
 
+#: Digits of a number that is one: a time in ms, or a count; a foreign program may have written anything.
+_LONGEST: Final = 15
+
+
 def _moment(text: str | None) -> float | None:
-    number = _number(text)
+    number = number_of(text)
     return None if number is None else number / 1000
 
 
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdecimal() else None
+def number_of(text: str | None) -> int | None:
+    """Return the whole number that a field holds; None when it holds none, or one that nobody can mean."""
+    return int(text) if text and len(text) <= _LONGEST and text.isascii() and text.isdecimal() else None

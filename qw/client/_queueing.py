@@ -23,7 +23,7 @@ from qw.client._caller import Caller
 from qw.client._connections import Connection
 from qw.client._packing import Chunk
 from qw.client._patience import Patience
-from qw.errors import QueueUnsure, UnknownName
+from qw.errors import QueueUnsure, UnknownName, UsageError
 from qw.job import JobId
 from qw.scripts import Call, ClientScripts
 from qw.wire import Argument, pack
@@ -70,6 +70,8 @@ def _words(command: Iterable[Argument]) -> bytes:
 def queue(caller: Caller, head: Head, chunks: Sequence[Chunk], *, retry_unsure: bool) -> list[JobId[object]]:
     """
     Queue chunks, and return the ids of their jobs; raises `QueueUnsure`, or another error: nothing was queued then.
+
+    (What a signal handler raises meanwhile says nothing of that.)
 
     A single chunk goes straight to a connection that is there, as that of a producer of one job after the other: what
     `Queueing` keeps account of takes as long as the rest, in a process that has just woken. It does all else: many
@@ -126,7 +128,7 @@ class Queueing:
             try:
                 with self._caller.connections.lend() as (connection,):
                     self._stream(connection, patience)
-            except (RedisError, UnknownName) as error:
+            except (RedisError, UnknownName, UsageError) as error:
                 unsure = self._land(error)
                 self._begun = self._begun or unsure
                 again = self._retry_unsure or not unsure

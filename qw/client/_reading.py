@@ -13,7 +13,7 @@ from typing import Final, TypeVar, cast
 
 from qw.client._access import Access
 from qw.client._caller import Command
-from qw.client._info import JobInfo, info_of
+from qw.client._info import JobInfo, info_of, number_of
 from qw.client.replies import checked
 from qw.keys import to_str
 
@@ -91,9 +91,10 @@ class Reading:
                 yield info_of(job_id, fields) if fields else None
 
     def stats(self) -> dict[str, int]:
-        """Return the counters."""
+        """Return the counters; what is none is left out."""
         (reply,) = self._read([("HGETALL", self._keys.all_stats)])
-        return {name: int(value) for name, value in _fields(reply).items()}
+        counts = ((name, number_of(value)) for name, value in _fields(reply).items())
+        return {name: count for name, count in counts if count is not None}
 
     def _sets(self, keys: Sequence[bytes]) -> list[list[str]]:
         replies = self._read([("SMEMBERS", key) for key in keys])

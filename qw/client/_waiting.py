@@ -129,7 +129,7 @@ def _decoded(job_id: str, content: str) -> object:
     """Return the result, in its type when that is known; raises `JobFailed` when it is an error."""
     try:
         told: object = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         told = None
     if not isinstance(told, dict) or not told.keys() & {"result", "error"}:
         raise UndecodableJob(f"the key result:{job_id} holds something that is no result")

@@ -53,6 +53,8 @@ class Departure:
         self._rest_since = NEVER
         self._leave_from = 0.0
         self._leaving = NEVER
+        #: Why Redis has not let it go, when it is to ask again.
+        self._refusal: ResponseError | None = None
 
     @property
     def leaving(self) -> bool:
@@ -85,7 +87,7 @@ class Departure:
             self.killed = True
             self._crew.kill()
         if self.leaving:
-            self._give_up(now)
+            self._wait(now)
         else:
             self._say_goodbye(now, at_rest=at_rest)
 
@@ -105,14 +107,20 @@ class Departure:
         return self.leaving
 
     def _gone(self, reply: int | ResponseError) -> None:
+        if isinstance(reply, ResponseError):
+            self._refusal = reply
+            return
         self.left = True
-        if isinstance(reply, int):
-            self.given_back = max(0, reply)
+        self.given_back = max(0, reply)
 
-    def _give_up(self, now: float) -> None:
+    def _wait(self, now: float) -> None:
+        """Say goodbye again when it was refused, for as long as last words may take."""
         if now >= self._leaving:
-            say(self._logger, logging.WARNING, "stop", why="Redis does not answer: what is left there stays")
+            why = f"Redis refuses: {self._refusal}" if self._refusal else "Redis does not answer"
+            say(self._logger, logging.WARNING, "stop", why=f"{why}: what is left there stays")
             self.left = True
+        elif self._refusal and self._session.main.waiting == 0:
+            self._session.main.call(self._leave(), self._gone)
 
     def due(self, now: float) -> float:
         """When `mind` wants to be called again."""

@@ -164,8 +164,8 @@ def _attempt(own: dict[str, str]) -> int:
 
 def _count(own: dict[str, str], name: str) -> int:
     """Return a count among qw's own fields; one that a foreign producer spoilt counts as none."""
-    count = own.get(name, "")
-    return int(count) if count.isdecimal() and len(count) <= LONGEST_COUNT else 0
+    count: object = own.get(name)  # what the bell brings may be anything
+    return int(count) if isinstance(count, str) and count.isdecimal() and len(count) <= LONGEST_COUNT else 0
 
 
 def _result(job_type: JobType[object] | None, value: object) -> Outcome | None:

@@ -7,6 +7,7 @@ import contextlib
 import threading
 from collections.abc import Callable
 from time import monotonic
+from typing import Final
 
 from qw.slots.limits import NONE, Limits
 from qw.slots.local import LocalSlot
@@ -14,44 +15,65 @@ from qw.slots.loops import new_event_loop
 from qw.slots.runner import Runner
 from qw.target import Target
 
+#: Seconds that tasks get to end which are still there when the loop does.
+LAST_WORDS: Final = 1.0
+
 
 class EventLoop:
-    """The event loop that all task slots of a manager share; it ends with the last of them."""
+    """
+    The event loop that all task slots of a manager share, in a thread of its own.
+
+    It ends with the last of them; should another one come after that, in place of one that was written off, there is
+    a new one.
+    """
 
     def __init__(self) -> None:
-        self._loop = new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="qw-tasks", daemon=True)
+        self._lock = threading.Lock()
         self._slots = 0
-        self._over = False
+        self._loop: asyncio.AbstractEventLoop | None = None
 
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        while not self._over:
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        asyncio.set_event_loop(loop)
+        while self._loop is loop:
             # asyncio lets a SystemExit of any task end the loop, and a target may stop it: that is not its to end.
             with contextlib.suppress(BaseException):
-                self._loop.run_forever()
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.close()
+                loop.run_forever()
+        # What a target has left behind, such as itself, when it does not listen to a cancellation.
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            loop.run_until_complete(asyncio.wait(tasks, timeout=LAST_WORDS))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
 
     def call(self, function: Callable[[], object]) -> None:
-        """Call a function in the loop's thread, which starts with the first call; after the end, do nothing."""
-        if self._thread.ident is None:
-            self._thread.start()
-        try:
-            self._loop.call_soon_threadsafe(function)
-        except RuntimeError:  # the loop is closed
-            return
+        """Call a function in the loop's thread; after the end, do nothing."""
+        loop = self._loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has just been closed
+                loop.call_soon_threadsafe(function)
 
     def enter(self) -> None:
-        """Count one more slot."""
-        self._slots += 1
+        """Count one more slot; the first one starts the loop. Raises `RuntimeError` when the system has no thread."""
+        with self._lock:
+            if self._loop is None:
+                self._loop = loop = new_event_loop()
+                try:
+                    threading.Thread(target=self._run, args=(loop,), name="qw-tasks", daemon=True).start()
+                except RuntimeError:
+                    self._loop = None
+                    loop.close()
+                    raise
+            self._slots += 1
 
     def leave(self) -> None:
         """Count one less, in the loop's thread; the last one stops the loop."""
-        self._slots -= 1
-        if not self._slots:
-            self._over = True
-            self._loop.stop()
+        with self._lock:
+            self._slots -= 1
+            if not self._slots and self._loop is not None:
+                loop, self._loop = self._loop, None
+                loop.stop()
 
 
 class TaskSlot(LocalSlot):
