@@ -8,9 +8,10 @@ from tests.model.explore import explore
 from tests.model.protocol import Mutant
 
 
-def test_nothing_goes_wrong() -> None:
-    """With three faults anywhere: no job is in two places or in none, and each can still come to its end."""
-    found = explore(most_faults=3)
+@pytest.mark.parametrize(("faults", "letters"), [(3, False), (2, True)])
+def test_nothing_goes_wrong(faults: int, letters: bool) -> None:
+    """With so many faults anywhere: no job is in two places or in none, and each can still come to its end."""
+    found = explore(most_faults=faults, letters=letters)
 
     assert (found.wrong, found.trace) == ("", ())
     assert found.states > 10_000, "it has really looked around"
@@ -33,7 +34,7 @@ def test_nothing_goes_wrong() -> None:
 )
 def test_each_safeguard_is_needed(mutant: Mutant, wrong: str) -> None:
     """Without it, two faults at most are enough to do harm; the trace tells how."""
-    found = explore(mutant, most_faults=2)
+    found = explore(mutant, most_faults=2, letters=mutant.startswith("letters"))
 
     assert found.wrong == wrong
     assert found.trace

@@ -19,9 +19,9 @@ class Finding:
     trace: tuple[str, ...]
 
 
-def explore(mutant: Mutant = "", most_faults: int = 3) -> Finding:
+def explore(mutant: Mutant = "", most_faults: int = 3, *, letters: bool = True) -> Finding:
     """
-    Visit every state; stop at the first that is wrong.
+    Visit every state; stop at the first that is wrong. `letters`: with jobs for one worker, which takes thrice as long.
 
     Then look for states from which the job can never come to an end, whoever lives on.
     """
@@ -34,7 +34,7 @@ def explore(mutant: Mutant = "", most_faults: int = 3) -> Finding:
         wrong = violation(state)
         if wrong:
             return Finding(len(came_from), transitions, wrong, _trace(came_from, state))
-        for words, following in steps(state, mutant, most_faults):
+        for words, following in steps(state, mutant, most_faults, letters=letters):
             transitions += 1
             before.setdefault(following, []).append(state)
             if following not in came_from:

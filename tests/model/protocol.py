@@ -94,15 +94,15 @@ class State:
 Step = tuple[str, State]
 
 
-def steps(state: State, mutant: Mutant, most_faults: int) -> Iterator[Step]:
-    """Yield whatever may happen next, in words, and what comes of it."""
+def steps(state: State, mutant: Mutant, most_faults: int, *, letters: bool) -> Iterator[Step]:
+    """Yield whatever may happen next, in words, and what comes of it; `letters`: also with jobs for one worker."""
     if state.wrong:
         return
     if state.jobs < JOBS and not state.alive and not state.buried:
         again = attrs.evolve(state, jobs=state.jobs + 1, queued=True, alive=True, begun=False, rescues=0)
         yield "a producer queues the id", again
         for n, start in enumerate(state.starts):
-            if start.mark == "alive" and start.process != "dead" and not start.is_stale:
+            if letters and start.mark == "alive" and start.process != "dead" and not start.is_stale:
                 sent = attrs.evolve(again, queued=False).with_start(n, listed=True, letters=(*start.letters, True))
                 yield f"a producer queues the id to the worker of {n}", sent
     for n, start in enumerate(state.starts):
