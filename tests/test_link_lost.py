@@ -223,6 +223,7 @@ def test_leaves_a_server_that_takes_no_writes_any_more(
     make_server: MakeServer, make_place: MakePlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Be it a command or a script that says so: the name may lead to another server by now. A new connection stays."""
+    monkeypatch.setattr(link, "STAY", 60.0)
     server = make_server()
     place = make_place(server.url).open()
     place.ask(("REPLICAOF", "127.0.0.1", "1"))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import redis
 from redis.exceptions import ResponseError
 
 from qw.dispatcher.presence import Presence
+from qw.dispatcher.refusals import Refusals
 from qw.scripts import Rescued
 from tests.support.links import Place, making_places
 from tests.support.managers import left_in
@@ -23,7 +27,8 @@ class Stage:
         self.place = place
         self.is_leaving = False
         self.told: list[str] = []
-        self.presence = Presence(place.link, scripts(), "web.s1", 15.0, self)
+        session: Any = SimpleNamespace(main=place.link, refusals=Refusals(logging.getLogger("qw.test")))
+        self.presence = Presence(session, scripts(), "web.s1", 15.0, self)
 
     def enrolled(self) -> None:
         """Note it."""
@@ -77,7 +82,7 @@ def test_who_is_struck_ends(stage: Stage) -> None:
     assert (stage.told, stage.place.link.waiting) == (["struck"], 0)
 
 
-def test_is_sure_by_a_sign_of_life(stage: Stage, plain: redis.Redis) -> None:
+def test_is_sure_by_a_sign_of_life(stage: Stage, plain: redis.Redis, caplog: pytest.LogCaptureFixture) -> None:
     """While the last one that Redis has taken is younger than two beats: it is taken for dead after three."""
     assert not stage.presence.is_sure(0.0)
     before = time.monotonic()
@@ -93,7 +98,7 @@ def test_is_sure_by_a_sign_of_life(stage: Stage, plain: redis.Redis) -> None:
     plain.set("all:beats", "something else")
     beat(stage, after + 200)
     assert not stage.presence.is_sure(after + 200)
-    assert "WRONGTYPE" in stage.told[-1]
+    assert [("WRONGTYPE" in line, line.startswith("refused")) for line in caplog.messages] == [(True, True)]
 
 
 def test_is_not_sure_of_what_has_no_answer(stage: Stage) -> None:

@@ -128,8 +128,11 @@ def test_a_bell_that_is_late(fleet: Fleet, network: Network, gate: Gate, client:
     assert left_in(plain) == {}
 
 
-def test_a_letter_from_before(fleet: Fleet, network: Network, gate: Gate, client: Client, plain: redis.Redis) -> None:
+def test_a_letter_from_before(
+    fleet: Fleet, network: Network, gate: Gate, client: Client, plain: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Redis has forgotten this start since, and its job is somewhere else: registered again, it does not run it."""
+    monkeypatch.setattr(bell, "SILENCE", 60.0)
     manager = fleet.start(network.url, lease=3.0)
     worker = manager.workers[0]
     wait_until(lambda: network.hold(b"SUBSCRIBE"), 10, "a bell")

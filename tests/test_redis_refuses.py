@@ -195,6 +195,7 @@ def test_a_goodbye_that_is_refused(fleet: Fleet, server: RedisServer, plain: red
     stopping.join()
 
     assert left_in(plain) == {}
+    assert refusals(plain, "evalsha") < before + 20, "it is not said as fast as Redis can refuse it"
 
 
 def test_a_goodbye_that_is_refused_for_good(fleet: Fleet, server: RedisServer, plain: redis.Redis) -> None:

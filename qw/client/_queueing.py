@@ -148,12 +148,28 @@ class Queueing:
             while self._waiting and len(self._flying) < at_once:
                 # Noted when it is sent, not before: while this raises, the kernel has not taken its last byte,
                 # so Redis has no whole command of it.
-                connection.send(self._head.payload(self._waiting[0], known=self._known))
+                connection.send(self._payload(self._waiting[0]))
                 self._flying.append(self._waiting.popleft())
-            if self._waiting:
-                self._waiting[0].pack()  # while Redis is at work
-            at_once = 2 if self._receive(connection) else 1
+            is_packed = self._pack_next()
+            at_once = 2 if self._receive(connection) and is_packed else 1
             patience.reward()
+
+    def _payload(self, chunk: Chunk) -> bytes:
+        try:
+            return self._head.payload(chunk, known=self._known)
+        except UsageError:
+            raise
+        except Exception as error:
+            raise UsageError(f"a job has changed since it was checked: {error}") from error
+
+    def _pack_next(self) -> bool:
+        """Pack the next chunk while Redis is at work; returns False when that is told later: first come the replies."""
+        try:
+            if self._waiting:
+                self._waiting[0].pack()
+        except Exception:  # noqa: BLE001 - it is raised again when its turn comes
+            return False
+        return True
 
     def _receive(self, connection: Connection) -> bool:
         """Read one reply; returns False when the chunk is to be sent again."""

@@ -70,7 +70,7 @@ class Dispatcher:
         self._session = Session(site, self._scripts, self, self._wake.ring, min(site.block, site.lease))
         self._crew = Crew(site.workers, lambda worker: make_slot(worker, self._wake.ring))
         self._adoptions = Adoptions(site.workers, site.manager, self._is_free)
-        self._presence = Presence(self._session.main, self._scripts, f"{site.manager}.{site.start}", site.lease, self)
+        self._presence = Presence(self._session, self._scripts, f"{site.manager}.{site.start}", site.lease, self)
         standing = self._presence.standing
         self._exchanges = Exchanges(
             self._session, self._scripts, self._crew, self._adoptions, self.journal, standing, self.refused

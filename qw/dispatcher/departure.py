@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from redis.exceptions import ResponseError
 
 from qw.dispatcher.crew import Crew
+from qw.dispatcher.refusals import PAUSE
 from qw.dispatcher.session import Session
 from qw.logs import say
 from qw.scripts import Call
@@ -53,8 +55,9 @@ class Departure:
         self._rest_since = NEVER
         self._leave_from = 0.0
         self._leaving = NEVER
-        #: Why Redis has not let it go, when it is to ask again.
+        #: Why Redis has not let it go, and when it asks again.
         self._refusal: ResponseError | None = None
+        self._again_at = NEVER
 
     @property
     def leaving(self) -> bool:
@@ -108,7 +111,7 @@ class Departure:
 
     def _gone(self, reply: int | ResponseError) -> None:
         if isinstance(reply, ResponseError):
-            self._refusal = reply
+            self._refusal, self._again_at = reply, time.monotonic() + PAUSE
             return
         self.left = True
         self.given_back = max(0, reply)
@@ -119,7 +122,8 @@ class Departure:
             why = f"Redis refuses: {self._refusal}" if self._refusal else "Redis does not answer"
             say(self._logger, logging.WARNING, "stop", why=f"{why}: what is left there stays")
             self.left = True
-        elif self._refusal and self._session.main.waiting == 0:
+        elif now >= self._again_at:
+            self._refusal, self._again_at = None, NEVER
             self._session.main.call(self._leave(), self._gone)
 
     def due(self, now: float) -> float:

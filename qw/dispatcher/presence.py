@@ -10,10 +10,10 @@ from typing import Protocol
 
 from redis.exceptions import ResponseError
 
-from qw.dispatcher.link import Link
 from qw.dispatcher.liveness import BEATS, LATE
 from qw.dispatcher.refusals import PAUSE
 from qw.dispatcher.rescuer import Rescuer
+from qw.dispatcher.session import Session
 from qw.scripts import Beaten, DispatcherScripts, Rescued, Status
 
 
@@ -31,7 +31,7 @@ class Registrant(Protocol):
         """Note how many ids the list of each worker holds, in their order, and in how many seconds a job is due."""
 
     def refused(self, error: ResponseError) -> None:
-        """Note that Redis does not take the registration, or a beat, now."""
+        """Note that Redis does not take the registration now."""
 
     def rescued(self, start: str, what: Rescued) -> None:
         """Note that jobs of a dead start went back to the queues."""
@@ -49,8 +49,9 @@ class Presence:
     3. It finds out when it was struck off itself.
     """
 
-    def __init__(self, main: Link, scripts: DispatcherScripts, me: str, lease: float, who: Registrant) -> None:
-        self._main = main
+    def __init__(self, session: Session, scripts: DispatcherScripts, me: str, lease: float, who: Registrant) -> None:
+        self._main = main = session.main
+        self._refusals = session.refusals.beside()
         self._scripts = scripts
         self._who = who
         #: Seconds between two beats, and of a pause of this process after which it asks how it stands.
@@ -146,8 +147,10 @@ class Presence:
 
     def _beaten(self, sent: float, reply: Beaten | ResponseError) -> None:
         if isinstance(reply, ResponseError):
-            self._who.refused(reply)  # or this start would be taken for dead, and nobody knew why
-        elif self.standing(reply.status):
+            self._refusals.note(reply)  # or this start would be taken for dead, and nobody knew why
+            return
+        self._refusals.over()
+        if self.standing(reply.status):
             self._said = sent if reply.status == "ok" else self._said
             self._rescuer.look(reply.beats)
             self._who.counted(reply.lengths, reply.wait)

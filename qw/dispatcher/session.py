@@ -18,8 +18,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
-from redis.exceptions import ResponseError
-
 from qw.client.connect import keeps_out
 from qw.dispatcher.bell import Bell, BellListener
 from qw.dispatcher.knocker import Knocker, KnockListener
@@ -173,18 +171,13 @@ class Session:
             self._gone = min(time.monotonic(), self._silent_since)
             say(self._logger, logging.WARNING, "gone", error=str(error))
 
-    def _leave(self, error: ResponseError) -> None:
-        """Give up the other connections as well: the bell would not tell that nobody rings it here any more."""
-        for link in self.links:
-            link.lose(error)
-
     def link_down(self, link: Link, error: Exception) -> None:
         """Note the loss of a link."""
         if link is self.main:
             self._is_gone(error)
             self._listener.main_down()
-            if isinstance(error, ResponseError):
-                self._leave(error)
+            for other in self.links:
+                other.lose(error)  # the next one may lead to another server, where nobody rings this bell
             return
         if link is not self.bell.link:
             self._knocker_of(link).lost()

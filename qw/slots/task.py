@@ -15,7 +15,10 @@ from qw.slots.loops import new_event_loop
 from qw.slots.runner import Runner
 from qw.target import Target
 
-#: Seconds that tasks get to end which are still there when the loop does.
+#: Seconds that the loop stays without a slot: one may come in the place of one that was written off, and what a target
+#: keeps from job to job may belong to this loop.
+LINGER: Final = 1.0
+#: Seconds that tasks and generators get to end which are still there when the loop does.
 LAST_WORDS: Final = 1.0
 
 
@@ -23,8 +26,7 @@ class EventLoop:
     """
     The event loop that all task slots of a manager share, in a thread of its own.
 
-    It ends with the last of them; should another one come after that, in place of one that was written off, there is
-    a new one.
+    It ends a moment after the last of them; should another one come after that, there is a new one.
     """
 
     def __init__(self) -> None:
@@ -42,9 +44,11 @@ class EventLoop:
         tasks = asyncio.all_tasks(loop)
         for task in tasks:
             task.cancel()
-        if tasks:
-            loop.run_until_complete(asyncio.wait(tasks, timeout=LAST_WORDS))
-        loop.run_until_complete(loop.shutdown_asyncgens())
+        with contextlib.suppress(BaseException):
+            if tasks:
+                loop.run_until_complete(asyncio.wait(tasks, timeout=LAST_WORDS))
+        with contextlib.suppress(BaseException):
+            loop.run_until_complete(asyncio.wait_for(loop.shutdown_asyncgens(), LAST_WORDS))
         loop.close()
 
     def call(self, function: Callable[[], object]) -> None:
@@ -68,11 +72,16 @@ class EventLoop:
             self._slots += 1
 
     def leave(self) -> None:
-        """Count one less, in the loop's thread; the last one stops the loop."""
+        """Count one less, in the loop's thread; after the last one the loop ends, if no other comes."""
         with self._lock:
             self._slots -= 1
             if not self._slots and self._loop is not None:
-                loop, self._loop = self._loop, None
+                self._loop.call_later(LINGER, self._end, self._loop)
+
+    def _end(self, loop: asyncio.AbstractEventLoop) -> None:
+        with self._lock:
+            if not self._slots and self._loop is loop:
+                self._loop = None
                 loop.stop()
 
 
