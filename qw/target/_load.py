@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
 import os
 import pkgutil
 import sys
@@ -120,11 +121,20 @@ def _walk(module: ModuleType, names: list[str]) -> tuple[object, str]:
     found: object = module
     place = module.__name__
     for name in names:
+        if found is module and _is_submodule(module, name):
+            raise TargetNotFound(f"{place}.{name} is a module: write {place}.{name}:function")
         if not hasattr(found, name):
             raise TargetNotFound(f"{place} has no {name!r}{_near(name, _callables(found))}")
         found = getattr(found, name)
         place = f"{place}.{name}"
     return found, f"{module.__name__}:{'.'.join(names)}"
+
+
+def _is_submodule(module: ModuleType, name: str) -> bool:
+    """Whether a package has a module of that name, imported or not, and nothing else."""
+    if hasattr(module, name):
+        return isinstance(getattr(module, name), ModuleType)
+    return hasattr(module, "__path__") and importlib.util.find_spec(f"{module.__name__}.{name}") is not None
 
 
 def _callables(thing: object) -> list[str]:
