@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ import pytest
 import redis
 from redis.exceptions import ResponseError
 
+from qw.dispatcher import presence
 from qw.dispatcher.presence import Presence
 from qw.dispatcher.refusals import Refusals
 from qw.scripts import Rescued
@@ -82,41 +84,82 @@ def test_who_is_struck_ends(stage: Stage) -> None:
     assert (stage.told, stage.place.link.waiting) == (["struck"], 0)
 
 
-def test_is_sure_by_a_sign_of_life(stage: Stage, plain: redis.Redis, caplog: pytest.LogCaptureFixture) -> None:
-    """While the last one that Redis has taken is younger than two beats: it is taken for dead after three."""
-    assert not stage.presence.is_sure(0.0)
-    before = time.monotonic()
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Return a clock that a test sets."""
+    made = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(presence, "clock", lambda: made.now)
+    return made
+
+
+def enrol(stage: Stage) -> None:
+    """Register, and wait for the answer."""
     stage.presence.register()
     stage.place.until(lambda: stage.told == ["enrolled"], "its registration")
-    after = time.monotonic()
-    assert [stage.presence.is_sure(now) for now in (before + 10.0, after + 10.1)] == [True, False]
 
-    beat(stage, after + 100)
-    assert [stage.presence.is_sure(after + 100 + age) for age in (10.0, 10.1)] == [True, False]
+
+def beat(stage: Stage) -> None:
+    """Beat, and wait for what Redis says."""
+    stage.presence.mind(math.inf)
+    assert stage.place.link.waiting == 1
+    stage.place.until(lambda: stage.place.link.waiting == 0, "an answer")
+
+
+def sure_at(stage: Stage, clock: SimpleNamespace, *times: float) -> list[bool]:
+    """Return whether it is sure at these times."""
+    found = []
+    for clock.now in times:
+        found.append(stage.presence.is_sure)
+    return found
+
+
+def test_is_sure_by_a_sign_of_life(
+    stage: Stage, clock: SimpleNamespace, plain: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While the last one that Redis has taken is younger than two beats: it is taken for dead after three."""
+    assert not stage.presence.is_sure
+    enrol(stage)
+    assert sure_at(stage, clock, 1000.0, 1010.0, 1010.1) == [True, True, False]
+
+    beat(stage)
+    assert sure_at(stage, clock, 1020.1, 1020.2) == [True, False]
 
     plain.delete("all:beats")
     plain.set("all:beats", "something else")
-    beat(stage, after + 200)
-    assert not stage.presence.is_sure(after + 200)
+    beat(stage)
+    assert not stage.presence.is_sure
     assert [("WRONGTYPE" in line, line.startswith("refused")) for line in caplog.messages] == [(True, True)]
 
 
-def test_is_not_sure_of_what_has_no_answer(stage: Stage) -> None:
+def test_is_not_sure_of_what_has_no_answer(stage: Stage, clock: SimpleNamespace) -> None:
     """A beat that is under way may never arrive; and without a connection nothing is known."""
-    stage.presence.register()
-    stage.place.until(lambda: stage.told == ["enrolled"], "its registration")
-    now = time.monotonic()
-    stage.presence.mind(now + 100)
-    assert (stage.place.link.waiting, stage.presence.is_sure(now + 100)) == (1, False)
+    enrol(stage)
+    clock.now += 100.0
+    stage.presence.mind(math.inf)
+    assert (stage.place.link.waiting, stage.presence.is_sure) == (1, False)
     stage.place.until(lambda: stage.place.link.waiting == 0, "its answer")
-    assert stage.presence.is_sure(now + 100)
+    assert stage.presence.is_sure
 
     stage.presence.gone()
-    assert not stage.presence.is_sure(now + 100)
+    assert not stage.presence.is_sure
 
 
-def beat(stage: Stage, now: float) -> None:
-    """Beat, and wait for what Redis says."""
-    stage.presence.mind(now)
-    assert stage.place.link.waiting == 1
-    stage.place.until(lambda: stage.place.link.waiting == 0, "an answer")
+def test_who_was_away_registers(stage: Stage, clock: SimpleNamespace) -> None:
+    """After a pause of more than a beat, before anything else; also when the whole host was suspended."""
+    enrol(stage)
+    for clock.now in (1000.0, 1005.0):
+        stage.presence.awake(0.0)
+        assert stage.presence.known
+    clock.now = 1010.1
+    stage.presence.awake(0.0)
+
+    assert not stage.presence.known
+    stage.presence.mind(0.0)
+    stage.place.until(lambda: stage.told == ["enrolled"] * 2, "another registration")
+    assert stage.presence.known
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="another system's clocks")
+def test_the_clock_goes_on_while_the_host_sleeps() -> None:
+    """It is Linux's own for that; `time.monotonic` stands still then, and tells nothing of it."""
+    assert presence._CLOCK == time.CLOCK_BOOTTIME  # noqa: SLF001 - what it says differs only once the host has slept

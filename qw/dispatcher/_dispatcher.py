@@ -237,11 +237,11 @@ class Dispatcher:
 
     def knocked(self, worker: str, job_id: str, queue: str, peeked: Peeked | None) -> None:
         """Start what was moved to a worker; or adopt it, if others may have it since."""
-        self._exchanges.knocked(worker, job_id, queue, peeked if self._presence.is_sure(time.monotonic()) else None)
+        self._exchanges.knocked(worker, job_id, queue, peeked if self._presence.is_sure else None)
 
     def sent(self, letter: Letter) -> None:
         """Start what was sent to a worker; or look for it, if others may have it since."""
-        self._exchanges.sent(letter if self._presence.is_sure(time.monotonic()) else Letter(letter.worker))
+        self._exchanges.sent(letter if self._presence.is_sure else Letter(letter.worker))
 
     def claimed(self, worker: str, queue: str) -> None:
         """Adopt what may have been moved to a worker, unheard of."""

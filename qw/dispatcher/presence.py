@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import Protocol
+from typing import Final, Protocol
 
 from redis.exceptions import ResponseError
 
@@ -15,6 +15,14 @@ from qw.dispatcher.refusals import PAUSE
 from qw.dispatcher.rescuer import Rescuer
 from qw.dispatcher.session import Session
 from qw.scripts import Beaten, DispatcherScripts, Rescued, Status
+
+#: Goes on while the host is suspended, which `time.monotonic` does not on Linux.
+_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def clock() -> float:
+    """Return the seconds by which others tell how long nothing was heard of this start."""
+    return time.clock_gettime(_CLOCK)
 
 
 class Registrant(Protocol):
@@ -64,7 +72,7 @@ class Presence:
         #: When it beats next, or registers if it is not known (`time.monotonic`).
         self._beat_at = math.inf
         self._last_awake = math.inf
-        #: When the last sign of life was sent that Redis is known to have taken (`time.monotonic`).
+        #: When the last sign of life was sent that Redis is known to have taken (`clock`).
         self._said = -math.inf
 
     def open(self) -> None:
@@ -84,20 +92,21 @@ class Presence:
         """
         Note that the loop goes on. After a pause of more than a beat it registers before it does anything else.
 
-        This process was stopped, or starved. It may have been taken for dead meanwhile, and a BLMOVE that it arms
-        now would claim a job into a list at which nobody may look again.
+        This process was stopped, or starved, or its host was asleep. It may have been taken for dead meanwhile, and a
+        BLMOVE that it arms now would claim a job into a list at which nobody may look again.
         """
-        if self.known and now - self._last_awake > self._interval:
+        awake, self._last_awake = self._last_awake, clock()
+        if self.known and self._last_awake - awake > self._interval:
             self.known, self._beat_at = False, now
-        self._last_awake = now
 
-    def is_sure(self, now: float) -> bool:
+    @property
+    def is_sure(self) -> bool:
         """
         Whether nobody can have taken this start for dead: its last sign of life is younger than that takes.
 
         A silent connection, beats that Redis refuses, and a pause of this process all make it older.
         """
-        return self.known and now - self._said <= self._safe
+        return self.known and clock() - self._said <= self._safe
 
     def gone(self) -> None:
         """Note that the connection is lost: the next one registers first of all."""
@@ -106,7 +115,7 @@ class Presence:
 
     def register(self) -> None:
         """Make this start known."""
-        self._main.call(self._scripts.register(), partial(self._enrolled, time.monotonic()))
+        self._main.call(self._scripts.register(), partial(self._enrolled, clock()))
 
     def mind(self, now: float) -> None:
         """Say alive, when it is time to; and see to the dead."""
@@ -118,7 +127,7 @@ class Presence:
             return
         self._beat_at = now + self._interval
         if self.known:
-            self._main.call(self._scripts.beat(), partial(self._beaten, now))
+            self._main.call(self._scripts.beat(), partial(self._beaten, clock()))
         else:
             self.register()
 
