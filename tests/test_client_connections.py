@@ -42,6 +42,20 @@ def test_leaves_a_server_that_takes_no_writes_any_more(make_server: MakeServer, 
             assert snapshot(new)["all:jobs"] == ["three", "two", "one"]
 
 
+def test_leaves_it_with_those_that_others_use(make_server: MakeServer, server: RedisServer) -> None:
+    """Which come back in good order, and would go on reading what is old."""
+    other = make_server()
+    with Network(server.port) as network, Client.from_url(network.url) as client:
+        connections = client._access.connections  # noqa: SLF001 - who else uses some cannot be seen from outside
+        with connections.lend(2) as (one, two):
+            one.ask("REPLICAOF", "127.0.0.1", other.port)
+            network.lead_to(other.port)
+            assert isinstance(one.ask("SET", "a", "b"), redis.exceptions.ReadOnlyError)
+            assert two.ask("GET", "a") is None
+        with connections.lend(2) as lent:
+            assert [each.ask("SET", "a", "b") for each in lent] == [b"OK"] * 2
+
+
 @contextmanager
 def alarm() -> Iterator[None]:
     """Have a handler raise in a moment."""

@@ -60,6 +60,8 @@ class Connection:
         self.pending = 0
         #: Set when Redis has said that it takes no writes: its name may lead to another server by now.
         self.is_stale = False
+        #: How often that was so for any when this one was made.
+        self.generation = 0
 
     def send(self, payload: bytes, replies: int = 1) -> None:
         """
@@ -169,6 +171,7 @@ class Connections:
         self._pool = pool
         self._idle: deque[Connection] = deque()
         self._pid = os.getpid()
+        self._generation = 0
         bound: object = pool.connection_kwargs.get("socket_timeout")
         #: Seconds that Redis may take to answer, beyond the time it was told to block.
         self.bound = float(bound) if isinstance(bound, (int, float)) and bound > 0 else ANSWER
@@ -191,14 +194,18 @@ class Connections:
             connection.close()
 
     def _new(self) -> Connection:
-        return Connection(cast("_Made", dedicated(self._pool, socket_timeout=self.bound)))
+        generation = self._generation
+        made = Connection(cast("_Made", dedicated(self._pool, socket_timeout=self.bound)))
+        made.generation = generation
+        return made
 
     def take_back(self, connection: Connection) -> None:
         """Take back a connection that was lent."""
         # With a reply under way it would be taken for the reply to the next command.
-        if connection.is_stale:
-            self.close()  # the others are as old
-        if connection.pending or connection.is_stale or len(self._idle) >= _MOST_IDLE:
+        if connection.is_stale and connection.generation == self._generation:
+            self._generation += 1  # the others are as old, also those that are lent now
+            self.close()
+        if connection.pending or connection.generation != self._generation or len(self._idle) >= _MOST_IDLE:
             connection.close()
         else:
             self._idle.append(connection)
