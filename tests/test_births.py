@@ -19,6 +19,7 @@ from qw.slots.inline import InlineSlot
 from qw.slots.process import ProcessSlot
 from qw.target import Target
 from tests.support import targets
+from tests.support.embedded import is_gone
 from tests.support.managers import Gate, left_in, push
 from tests.support.running import Running
 from tests.support.wait import wait_until
@@ -127,6 +128,8 @@ def test_a_fork_server_that_dies_at_a_birth(
         slots[1].start()
     monkeypatch.undo()
     assert not slots[1].alive
+    # A moment ago it had no socket any more, and was no dead child yet: then a birth is refused, to be tried again.
+    wait_until(lambda: is_gone(server), why="an end of the fork server")
 
     slots[2].start()
     wait_until(lambda: slots[2].reports() == [] and slots[2].ready)
