@@ -13,9 +13,10 @@ import redis
 from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
 from qw.client import Client
+from qw.scripts.dispatcher import LEAVE
 from tests.conftest import Mode
 from tests.support.keyspace import snapshot
-from tests.support.managers import Gate, jobs_in, left_in, push
+from tests.support.managers import Gate, jobs_in, left_in, push, stat
 from tests.support.outages import SOON, Fleet, share_of_cpu
 from tests.support.server import MakeServer, RedisServer
 from tests.support.wait import wait_until
@@ -196,6 +197,25 @@ def test_a_goodbye_that_is_refused(fleet: Fleet, server: RedisServer, plain: red
 
     assert left_in(plain) == {}
     assert refusals(plain, "evalsha") < before + 20, "it is not said as fast as Redis can refuse it"
+
+
+def test_a_goodbye_does_not_overtake_an_outcome(
+    fleet: Fleet, server: RedisServer, plain: redis.Redis, gate: Gate
+) -> None:
+    """That was refused as well: when Redis takes it at last, what has been done is not queued again."""
+    manager = fleet.start(server.url, lease=60)
+    push(plain, "a", {**gate.fields, "do": "hold"})
+    gate.await_runs(1)
+    allow = without_replicas(server, plain)
+    stopping = threading.Thread(target=manager.stop, args=(0.5,))
+    with plain.monitor() as monitor:
+        stopping.start()
+        gate.open()
+        wait_until(lambda: LEAVE.sha in str(monitor.next_command()), 20, "a goodbye")
+    allow()
+    stopping.join()
+
+    assert (left_in(plain), stat(plain, "finished")) == ({}, 1)
 
 
 def test_a_goodbye_that_is_refused_for_good(fleet: Fleet, server: RedisServer, plain: redis.Redis) -> None:

@@ -55,9 +55,9 @@ class Departure:
         self._rest_since = NEVER
         self._leave_from = 0.0
         self._leaving = NEVER
-        #: Why Redis has not let it go, and when it asks again.
+        #: Why Redis has not let it go, if it has not; and until when it is asked again.
         self._refusal: ResponseError | None = None
-        self._again_at = NEVER
+        self._end = NEVER
 
     @property
     def leaving(self) -> bool:
@@ -89,18 +89,23 @@ class Departure:
         if now >= self._deadline and not self.killed:
             self.killed = True
             self._crew.kill()
-        if self.leaving:
-            self._wait(now)
-        else:
+        if not self.leaving:
             self._say_goodbye(now, at_rest=at_rest)
+        elif now >= self._leaving:
+            self._give_up()
 
     def _say_goodbye(self, now: float, *, at_rest: bool) -> None:
         if at_rest or (self._crew.resting and not self._session.main.up):
             self._rest_since = min(self._rest_since, now)
         freed = all(knocker.armed_for is None for knocker in self._session.knockers)
-        ready = at_rest and freed and self._session.main.up and now >= self._leave_from
-        if ready or now >= min(self._rest_since, self._deadline) + LAST_WORDS:
-            self._leaving = now + LAST_WORDS if self._session.main.up else now
+        ready = at_rest and freed and self._session.main.up
+        # Once it was refused outcomes go first, which it would overtake; and in the end it goes without them.
+        is_late = now >= (self._end - PAUSE if self._refusal else min(self._rest_since, self._deadline) + LAST_WORDS)
+        if now >= self._end:
+            self._give_up()
+        elif (ready or is_late) and now >= self._leave_from:
+            self._end = min(self._end, now + LAST_WORDS)
+            self._leaving = self._end if self._session.main.up else now
             self._session.main.call(self._leave(), self._gone)
 
     def repeat(self) -> bool:
@@ -111,20 +116,15 @@ class Departure:
 
     def _gone(self, reply: int | ResponseError) -> None:
         if isinstance(reply, ResponseError):
-            self._refusal, self._again_at = reply, time.monotonic() + PAUSE
+            self._refusal, self._leaving, self._leave_from = reply, NEVER, time.monotonic() + PAUSE
             return
         self.left = True
         self.given_back = max(0, reply)
 
-    def _wait(self, now: float) -> None:
-        """Say goodbye again when it was refused, for as long as last words may take."""
-        if now >= self._leaving:
-            why = f"Redis refuses: {self._refusal}" if self._refusal else "Redis does not answer"
-            say(self._logger, logging.WARNING, "stop", why=f"{why}: what is left there stays")
-            self.left = True
-        elif now >= self._again_at:
-            self._refusal, self._again_at = None, NEVER
-            self._session.main.call(self._leave(), self._gone)
+    def _give_up(self) -> None:
+        why = f"Redis refuses: {self._refusal}" if self._refusal else "Redis does not answer"
+        say(self._logger, logging.WARNING, "stop", why=f"{why}: what is left there stays")
+        self.left = True
 
     def due(self, now: float) -> float:
         """When `mind` wants to be called again."""
