@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 
 from qw.errors import TargetImportFailed, TargetNotFound, TargetSignatureError, UsageError
 from qw.target import Target, find_job_types
+from qw.target._load import load_object
 from tests.support.programs import ROOT, run_python
 
 Write = Callable[[str, str], None]
@@ -48,6 +50,11 @@ def test_found_in_the_working_directory(write: Write, tmp_path: Path, spec: str,
     """A console script does not have it on `sys.path`; from then on it is there, since slots import later."""
     assert Target.load(spec).name == name
     assert sys.path[0] == str(tmp_path)
+
+
+def test_a_module_on_the_way_is_an_attribute() -> None:
+    """Only one that is all there is to it was meant to be something else."""
+    assert load_object("os:path.join") == (os.path.join, "os:path.join")
 
 
 @pytest.mark.parametrize(

@@ -120,9 +120,9 @@ def _load_dotted(parts: list[str]) -> tuple[object, str]:
 def _walk(module: ModuleType, names: list[str]) -> tuple[object, str]:
     found: object = module
     place = module.__name__
+    if len(names) == 1 and _is_submodule(module, names[0]):
+        raise TargetNotFound(f"{place}.{names[0]} is a module: write {place}.{names[0]}:function")
     for name in names:
-        if found is module and _is_submodule(module, name):
-            raise TargetNotFound(f"{place}.{name} is a module: write {place}.{name}:function")
         if not hasattr(found, name):
             raise TargetNotFound(f"{place} has no {name!r}{_near(name, _callables(found))}")
         found = getattr(found, name)
