@@ -143,7 +143,7 @@ def test_nothing_is_due_while_nothing_may_be_sent() -> None:
     session: Any = SimpleNamespace(main=line, refusals=Refusals(logger))
     adoptions = Adoptions([ONE], "web", lambda _name: False)
     journal = Journal(logger)
-    exchanges = Exchanges(session, scripts(), crew, adoptions, journal, lambda _status: True, lambda _error: None)
+    exchanges = Exchanges(session, scripts(), crew, adoptions, journal, lambda _status: True)
     calls: list[Call[Any]] = line.calls
     exchanges.ended(ONE, "a", None)
 

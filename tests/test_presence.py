@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import redis
-from redis.exceptions import ResponseError
 
 from qw.dispatcher import presence
 from qw.dispatcher.presence import Presence
@@ -39,10 +38,6 @@ class Stage:
     def counted(self, lengths: Sequence[int], wait: float) -> None:
         """Note it."""
         self.told.append(f"counted {lengths}, due in {wait}")
-
-    def refused(self, error: ResponseError) -> None:
-        """Note it."""
-        self.told.append(f"refused {error}")
 
     def rescued(self, start: str, what: Rescued) -> None:
         """Note it."""

@@ -19,8 +19,6 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Final
 
-from redis.exceptions import ResponseError
-
 from qw.dispatcher.adoptions import Adoptions
 from qw.dispatcher.crew import Crew
 from qw.dispatcher.departure import LAST_WORDS, Departure
@@ -72,9 +70,7 @@ class Dispatcher:
         self._adoptions = Adoptions(site.workers, site.manager, self._is_free)
         self._presence = Presence(self._session, self._scripts, f"{site.manager}.{site.start}", site.lease, self)
         standing = self._presence.standing
-        self._exchanges = Exchanges(
-            self._session, self._scripts, self._crew, self._adoptions, self.journal, standing, self.refused
-        )
+        self._exchanges = Exchanges(self._session, self._scripts, self._crew, self._adoptions, self.journal, standing)
         self._schedule = Schedule(self._session.main, self._scripts, self.journal, standing, self._exchanges.ask)
         self._exchanges.retried = self._schedule.note
         self._trimmer = Trimmer(self._session.main, self._scripts, self.journal, site.keep_dead, site.keep_dead_for)
@@ -226,10 +222,6 @@ class Dispatcher:
         self._schedule.gone()
         self._trimmer.gone()
         self._presence.gone()
-
-    def refused(self, error: ResponseError) -> None:
-        """Try again in a while: Redis is full, read-only, loading, or does not permit it."""
-        self._exchanges.refusals.note(error)
 
     def knock_refused(self) -> None:
         """Ask: nothing else tells now whether there is a job."""

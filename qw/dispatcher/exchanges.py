@@ -47,7 +47,6 @@ class Exchanges:
         adoptions: Adoptions,
         journal: Journal,
         standing: Callable[[Status], bool],
-        refused: Callable[[ResponseError], None],
     ) -> None:
         self._session = session
         self._main = session.main
@@ -56,7 +55,6 @@ class Exchanges:
         self._adoptions = adoptions
         self._journal = journal
         self._standing = standing
-        self._refused = refused
         self._outbox = Outbox()
         self._rescued = RescuedInHand()
         self.pace = Pace()
@@ -136,7 +134,7 @@ class Exchanges:
         self.in_flight = False
         if isinstance(reply, ResponseError):
             self.lost()
-            self._refused(reply)
+            self.refusals.note(reply)
             return
         self.refusals.over()
         if not self._standing(reply.status):

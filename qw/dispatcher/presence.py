@@ -11,7 +11,6 @@ from typing import Final, Protocol
 from redis.exceptions import ResponseError
 
 from qw.dispatcher.liveness import BEATS, LATE
-from qw.dispatcher.refusals import PAUSE
 from qw.dispatcher.rescuer import Rescuer
 from qw.dispatcher.session import Session
 from qw.scripts import Beaten, DispatcherScripts, Rescued, Status
@@ -38,9 +37,6 @@ class Registrant(Protocol):
     def counted(self, lengths: Sequence[int], wait: float) -> None:
         """Note how many ids the list of each worker holds, in their order, and in how many seconds a job is due."""
 
-    def refused(self, error: ResponseError) -> None:
-        """Note that Redis does not take the registration now."""
-
     def rescued(self, start: str, what: Rescued) -> None:
         """Note that jobs of a dead start went back to the queues."""
 
@@ -65,7 +61,7 @@ class Presence:
         #: Seconds between two beats, and of a pause of this process after which it asks how it stands.
         self._interval = lease / BEATS
         #: Seconds after a sign of life within which nobody takes this start for dead, with a margin.
-        self._safe = LATE * lease / BEATS
+        self._safe = LATE * self._interval
         self._rescuer = Rescuer(me, lease, main, scripts, self.standing, who.rescued)
         #: Whether Redis knows this start, as far as is known.
         self.known = False
@@ -147,8 +143,8 @@ class Presence:
 
     def _enrolled(self, sent: float, reply: Status | ResponseError) -> None:
         if isinstance(reply, ResponseError):
-            self._who.refused(reply)
-            self._beat_at = time.monotonic() + PAUSE
+            self._refusals.note(reply)
+            self._beat_at = self._refusals.until
         elif self.standing(reply):
             self.known, self._said = True, sent
             self._beat_at = time.monotonic()  # to look at once at the others: one may have died long ago

@@ -33,9 +33,7 @@ class Stage:
         refusals = Refusals(logger)
         session: Any = SimpleNamespace(main=place.link, refusals=refusals, doubt=self.doubted.append, bell=bell)
         self.is_struck = False
-        self.exchanges = Exchanges(
-            session, scripts(), self.crew, self.adoptions, Journal(logger), self._standing, lambda _error: None
-        )
+        self.exchanges = Exchanges(session, scripts(), self.crew, self.adoptions, Journal(logger), self._standing)
         self.exchanges.dry = True
 
     def _doubt_bell(self) -> None:
