@@ -24,6 +24,9 @@ RESERVED: Final = frozenset(("all", "job", "result"))
 #: Characters that a name may have.
 LONGEST: Final = 255
 
+#: Digits of the longest number that counts as one: a time in ms.
+DIGITS: Final = 15
+
 _NAME = re.compile(rf"[^\s\x00-\x1f\x7f-\x9f{{}}:]{{1,{LONGEST}}}\Z")
 
 
@@ -35,6 +38,17 @@ def to_bytes(text: str) -> bytes:
 def to_str(raw: bytes) -> str:
     """Decode an id or a name; bytes that are not UTF-8 become lone surrogates."""
     return raw.decode("utf-8", "surrogateescape")
+
+
+def number_of(text: object, digits: int = DIGITS) -> int | None:
+    """
+    Return the whole number that a field of qw's own holds; None when it holds none, or one that nobody can mean.
+
+    A foreign program may have written anything there, and the bell bring what is no text.
+    """
+    if not isinstance(text, str) or not 0 < len(text) <= digits:
+        return None
+    return int(text) if text.isascii() and text.isdecimal() else None
 
 
 def check_name(name: str, what: str = "name") -> str:

@@ -215,7 +215,7 @@ class TestTasks:
     """The task is cancelled once more, and another one takes its place."""
 
     def test_who_does_not_listen(self, redis_url: str, client: Client, plain: redis.Redis) -> None:
-        """Also when it was the only one, so that with it the event loop has ended."""
+        """Also when it was the only one: the event loop waits for the next."""
         with Manager(run_async, num_workers=1, name="web", mode="threads", url=redis_url):
             for count in (1, 2):
                 assert reason(client, Task("ignore")) == CUT_OFF

@@ -14,15 +14,14 @@ import ssl
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final, Protocol, cast
+from typing import Final, NoReturn, Protocol, cast
 
 from redis import ConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ReadOnlyError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from qw.client.connect import Connectable, connect, dedicated
-from qw.client.replies import classified
+from qw.client.replies import classified, is_read_only
 from qw.wire import NOTHING, Argument, Reader, pack
 
 #: Seconds that Redis may take to answer when the user has set no bound.
@@ -74,10 +73,7 @@ class Connection:
         try:
             self._socket.sendall(payload)
         except OSError as error:
-            _check_own(error)
-            if isinstance(error, TimeoutError):
-                raise RedisTimeoutError("Redis does not read what is sent to it") from None
-            raise RedisConnectionError(f"the connection to Redis broke while sending: {error}") from None
+            _raise(error, "Redis does not read what is sent to it", "the connection to Redis broke while sending")
 
     def receive(self) -> object:
         """Wait for the next reply; it may be an error, which is returned."""
@@ -140,7 +136,7 @@ class Connection:
         if reply is not NOTHING:
             self.pending -= 1
         reply = classified(reply)
-        self.is_stale = self.is_stale or isinstance(reply, ReadOnlyError)
+        self.is_stale = self.is_stale or is_read_only(reply)
         return reply
 
     def _fill(self) -> None:
@@ -149,19 +145,19 @@ class Connection:
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise
         except OSError as error:
-            _check_own(error)
-            if isinstance(error, TimeoutError):
-                raise RedisTimeoutError("Redis does not answer") from None
-            raise RedisConnectionError(f"the connection to Redis broke: {error}") from None
+            _raise(error, "Redis does not answer", "the connection to Redis broke")
         if not data:
             raise RedisConnectionError("Redis closed the connection")
         self._reader.feed(data)
 
 
-def _check_own(error: OSError) -> None:
-    """Raise an error again that a signal handler has raised while a socket was used, be it after the last byte."""
+def _raise(error: OSError, slow: str, broken: str) -> NoReturn:
+    """Raise redis-py's error for one of a socket; one that a signal handler has raised meanwhile as it is."""
     if error.errno is None and str(error) not in _TIMED_OUT:
         raise error
+    if isinstance(error, TimeoutError):
+        raise RedisTimeoutError(slow) from None
+    raise RedisConnectionError(f"{broken}: {error}") from None
 
 
 class Connections:
@@ -201,10 +197,10 @@ class Connections:
 
     def take_back(self, connection: Connection) -> None:
         """Take back a connection that was lent."""
-        # With a reply under way it would be taken for the reply to the next command.
         if connection.is_stale and connection.generation == self._generation:
             self._generation += 1  # the others are as old, also those that are lent now
             self.close()
+        # With a reply under way it would be taken for the reply to the next command.
         if connection.pending or connection.generation != self._generation or len(self._idle) >= _MOST_IDLE:
             connection.close()
         else:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 import attrs
 
-from qw.keys import OWN
+from qw.keys import OWN, number_of
 
 
 @attrs.frozen
@@ -53,15 +52,6 @@ def info_of(job_id: str, fields: Mapping[str, str]) -> JobInfo:
     )
 
 
-#: Digits of a number that is one: a time in ms, or a count; a foreign program may have written anything.
-_LONGEST: Final = 15
-
-
 def _moment(text: str | None) -> float | None:
     number = number_of(text)
     return None if number is None else number / 1000
-
-
-def number_of(text: str | None) -> int | None:
-    """Return the whole number that a field holds; None when it holds none, or one that nobody can mean."""
-    return int(text) if text and len(text) <= _LONGEST and text.isascii() and text.isdecimal() else None

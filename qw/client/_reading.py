@@ -13,9 +13,9 @@ from typing import Final, TypeVar, cast
 
 from qw.client._access import Access
 from qw.client._caller import Command
-from qw.client._info import JobInfo, info_of, number_of
+from qw.client._info import JobInfo, info_of
 from qw.client.replies import checked
-from qw.keys import to_str
+from qw.keys import number_of, to_str
 
 N = TypeVar("N")
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from qw.keys import to_str
+from qw.keys import number_of, to_str
 from qw.logs import say
 from qw.scripts import Rescued
 from qw.slots import Outcome, Report
@@ -27,10 +27,6 @@ class Totals:
     dropped: int = 0
     released: int = 0
     seconds: float = 0.0
-
-
-#: Digits of a time in ms that is one: a foreign producer may have written anything.
-LONGEST_TIME = 16
 
 
 class Journal:
@@ -74,12 +70,12 @@ class Journal:
     def _about(self, worker: str, job_id: str, line: bytes, seconds: float) -> dict[str, object]:
         about: dict[str, object] = {"job": job_id}
         if line:
-            own = fields_of(line)
-            about["type"] = own.get("qw:type", "-")
+            fields = fields_of(line)
+            about["type"] = fields.get("qw:type", "-")
             about["worker"] = worker
-            queued = own.get("qw:queued_at", "")
-            if queued.isdecimal() and len(queued) < LONGEST_TIME:
-                about["wait"] = max(0.0, time.time() + self._ahead - seconds - int(queued) / 1000)
+            queued = number_of(fields.get("qw:queued_at"))
+            if queued is not None:
+                about["wait"] = max(0.0, time.time() + self._ahead - seconds - queued / 1000)
         else:
             about["worker"] = worker
         about["run"] = seconds

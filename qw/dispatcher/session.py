@@ -6,7 +6,7 @@ A dispatcher's four connections to Redis, and what comes in on them without bein
     knock    blocked on all:jobs
     bell     subscribed to all:bell
 
-Each is made again by itself when it breaks. Only the main one counts as "Redis is gone".
+Each is made again by itself when it breaks, and all of them with the main one. Only that counts as "Redis is gone".
 """
 
 from __future__ import annotations

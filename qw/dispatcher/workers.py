@@ -21,7 +21,7 @@ from qw.slots import Outcome, Report, Slot
 #: Seconds that a job may wait in a slot for the one before it; then it goes back. With the way to another slot it
 #: is within the 20 ms of promise 4.
 PATIENCE: Final = 0.015
-#: The same for a job that came to a busy worker by a late knock.
+#: The same for a job that came to a busy worker without being asked for, as by a late knock.
 SHORT_PATIENCE: Final = 0.002
 #: Bytes a second that a slot takes in on a busy machine: a large job that goes alone into an idle slot has so much
 #: longer, or it would come back, and be fetched again, without end. From that size on it is large.

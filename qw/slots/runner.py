@@ -13,7 +13,7 @@ from typing import Final, Protocol, cast
 
 from qw.errors import TimedOut
 from qw.job import JobType, running
-from qw.keys import OWN
+from qw.keys import OWN, number_of
 from qw.slots._slot import Outcome
 from qw.slots.failures import failed, overran
 from qw.slots.limits import NONE, Limits
@@ -21,7 +21,7 @@ from qw.target import Target
 
 #: Characters of a result as JSON, at most: Redis drops a connection that sends it more than 512 MB at a time.
 RESULT_SIZE: Final = 64 * 1024 * 1024
-#: Digits of a count that can be one: int() refuses thousands of them.
+#: Digits of a count that can be one.
 LONGEST_COUNT: Final = 9
 
 _LONG: Final = len(OWN)
@@ -164,8 +164,7 @@ def _attempt(own: dict[str, str]) -> int:
 
 def _count(own: dict[str, str], name: str) -> int:
     """Return a count among qw's own fields; one that a foreign producer spoilt counts as none."""
-    count: object = own.get(name)  # what the bell brings may be anything
-    return int(count) if isinstance(count, str) and count.isdecimal() and len(count) <= LONGEST_COUNT else 0
+    return number_of(own.get(name), LONGEST_COUNT) or 0
 
 
 def _result(job_type: JobType[object] | None, value: object) -> Outcome | None:
