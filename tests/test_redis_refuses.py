@@ -206,6 +206,7 @@ def test_a_goodbye_does_not_overtake_an_outcome(
     manager = fleet.start(server.url, lease=60)
     push(plain, "a", {**gate.fields, "do": "hold"})
     gate.await_runs(1)
+    plain.script_load(LEAVE.source)  # what is seen then is the goodbye itself, and not a question whether that is known
     allow = without_replicas(server, plain)
     stopping = threading.Thread(target=manager.stop, args=(0.5,))
     with plain.monitor() as monitor:
