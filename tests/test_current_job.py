@@ -6,11 +6,11 @@ import asyncio
 import contextvars
 import threading
 
-from qw.job import CurrentJob, current_job, running
+from qw.job import CurrentJob, current_job, enter_job, leave_job
 
 
-def test_known_inside_the_block() -> None:
-    """Known in the block, and in a copy of its context; not before, after, or in another thread."""
+def test_known_while_it_runs() -> None:
+    """Known meanwhile, and in a copy of that context; not before, after, or in another thread."""
     seen: list[CurrentJob | LookupError] = []
 
     def look() -> None:
@@ -19,13 +19,14 @@ def test_known_inside_the_block() -> None:
         except LookupError as error:
             seen.append(error)
 
-    with running("a", 2, "web.x.1"):
-        context = contextvars.copy_context()
-        for target in (look, lambda: context.run(look)):
-            thread = threading.Thread(target=target)
-            thread.start()
-            thread.join()
-        look()
+    before = enter_job("a", 2, "web.x.1")
+    context = contextvars.copy_context()
+    for target in (look, lambda: context.run(look)):
+        thread = threading.Thread(target=target)
+        thread.start()
+        thread.join()
+    look()
+    leave_job(before)
     look()
 
     job = CurrentJob("a", 2, "web.x.1")
@@ -37,9 +38,9 @@ def test_each_task_its_own() -> None:
     """Tasks that take turns do not see each other's jobs."""
 
     async def target(name: str) -> str:
-        with running(name, 1, "w"):
-            await asyncio.sleep(0)
-            return current_job().id
+        enter_job(name, 1, "w")
+        await asyncio.sleep(0)
+        return current_job().id
 
     async def both() -> list[str]:
         return list(await asyncio.gather(target("a"), target("b")))

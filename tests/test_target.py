@@ -172,32 +172,32 @@ class TestDecode:
 
     def test_plain(self) -> None:
         """The seed's form gets every job as it stands, and keeps no result."""
-        assert Target.load(plain).decode("a", "Whatever", {"x": "\udcff"}) == (("a", {"x": "\udcff"}), None)
+        assert Target.load(plain).decode("a", {"qw:type": "Whatever", "x": "\udcff"}) == (("a", {"x": "\udcff"}), None)
 
     def test_by_name(self) -> None:
         """The type is looked up among those the target takes; it tells how a result is written, and the options."""
         target = Target.load(either)
 
-        assert target.decode("a", "Thumbnail", {"path": "/a"}) == ((Thumbnail("/a"),), job_type(Thumbnail))
-        assert target.decode("a", "Mail", {"to": "b"}) == ((Mail("b"),), job_type(Mail))
+        assert target.decode("a", {"qw:type": "Thumbnail", "path": "/a"}) == ((Thumbnail("/a"),), job_type(Thumbnail))
+        assert target.decode("a", {"qw:type": "Mail", "to": "b"}) == ((Mail("b"),), job_type(Mail))
 
     def test_without_a_name(self) -> None:
         """A job without `qw:type` is of the one type there is; with two it might be either."""
-        assert Target.load(one).decode("a", None, {"path": "/a"}) == ((Thumbnail("/a"),), job_type(Thumbnail))
+        assert Target.load(one).decode("a", {"path": "/a"}) == ((Thumbnail("/a"),), job_type(Thumbnail))
         with pytest.raises(UndecodableJob, match=r"a job without qw:type: target .*either takes Thumbnail, Mail"):
-            Target.load(either).decode("a", None, {"path": "/a"})
+            Target.load(either).decode("a", {"path": "/a"})
 
     def test_unknown_name(self) -> None:
         """A name out of Redis is never imported, and never shown as it came."""
         with pytest.raises(UndecodableJob) as caught:
-            Target.load(one).decode("a", "os.system\x1b", {"path": "/a"})
+            Target.load(one).decode("a", {"qw:type": "os.system\x1b", "path": "/a"})
 
         assert caught.value.message == f"no job type 'os.system\\x1b': target {HERE}:one takes Thumbnail"
 
     def test_routing(self) -> None:
         """The registry of a singledispatch function routes what is decoded."""
         target = Target.load(routed)
-        arguments, _ = target.decode("a", "Thumbnail", {"path": "/a", "width": "7"})
+        arguments, _ = target.decode("a", {"qw:type": "Thumbnail", "path": "/a", "width": "7"})
 
         assert target.function(*arguments) == 7
 

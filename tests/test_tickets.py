@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import random
-import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -31,15 +31,15 @@ def tickets() -> Iterator[Tickets]:
     made.close()
 
 
-def take(end: socket.socket) -> int | None:
+def take(end: Connection) -> int | None:
     """Take one ticket as a slot does; None when there is none."""
     try:
-        return end.recv(1, socket.MSG_DONTWAIT)[0]
+        return os.read(end.fileno(), 1)[0]
     except BlockingIOError:
         return None
 
 
-def take_all(end: socket.socket) -> list[int]:
+def take_all(end: Connection) -> list[int]:
     """Take tickets until there are none."""
     return list(iter(lambda: take(end), None))
 
@@ -126,7 +126,7 @@ def race(tickets: Tickets, pipe: Connection) -> None:
         assert tickets.taken() == taken
 
 
-def take_by_word(end: socket.socket, pipe: Connection) -> None:
+def take_by_word(end: Connection, pipe: Connection) -> None:
     """Take tickets from the word "go" on until there is the next word; say how many. Any other word ends it."""
     while pipe.recv_bytes() == b"go":
         got = 0

@@ -2,7 +2,7 @@
 Typed jobs: the classes that users write, and how they become the fields of `job:<id>` and come back.
 
     _model        Job, JobId, Options
-    _current      current_job, running
+    _current      current_job; enter_job and leave_job around a target
     _type         JobType: the codec of one class
     _annotations  what its annotations mean
     _codec        the codec of one type: _text for the simple ones, else
@@ -13,7 +13,7 @@ Typed jobs: the classes that users write, and how they become the fields of `job
 from __future__ import annotations
 
 from qw.job._annotations import evaluate
-from qw.job._current import CurrentJob, current_job, running
+from qw.job._current import CurrentJob, current_job, enter_job, leave_job
 from qw.job._model import Job, JobId, Options, R_co
 from qw.job._type import JobType, job_type
 
@@ -25,7 +25,8 @@ __all__ = [
     "Options",
     "R_co",
     "current_job",
+    "enter_job",
     "evaluate",
     "job_type",
-    "running",
+    "leave_job",
 ]

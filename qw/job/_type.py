@@ -91,7 +91,11 @@ class JobType(Generic[R_co]):
         by the class's own converters and validators.
         """
         try:
-            return self.cls(**{alias: take(fields[name]) for name, alias, take in self._take if name in fields})
+            given = {}
+            for name, alias, take in self._take:  # a comprehension would be a function more to call
+                if name in fields:
+                    given[alias] = take(fields[name])
+            return self.cls(**given)
         except Exception as error:  # noqa: BLE001 - whatever the class raises, the job is buried with it
             refusal = self._undecodable(fields, error)
         # Outside of the except clause: a chain of what was tried tells the reader nothing.

@@ -17,6 +17,7 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from time import monotonic
 from typing import Final
 
@@ -29,6 +30,7 @@ from qw.slots.channel import DOWN, READY, pack_end, pack_outcome
 from qw.slots.limits import Limits
 from qw.slots.memory import resident
 from qw.slots.order import Order
+from qw.slots.own import same_file, same_process
 from qw.slots.runner import Runner
 from qw.slots.tally import Tally
 from qw.target import Target
@@ -47,7 +49,7 @@ class Setup:
     target: Target
     limits: Limits
     channel: socket.socket
-    tickets: socket.socket
+    tickets: Connection
     lifeline: socket.socket
 
 
@@ -96,7 +98,8 @@ def serve() -> None:
         tally = Tally.receive(_setup.channel)
     except OSError:
         return  # the manager is gone before it had this process
-    alarm = Alarm(_setup.channel, tally, _setup.limits.cleanup)
+    channel = _End(_setup.channel)
+    alarm = Alarm(channel.send, tally, _setup.limits.cleanup)
     runner = Runner(_setup.target, _setup.worker, _setup.limits, alarm)
     run = runner.run
     if _setup.target.is_async:
@@ -105,7 +108,7 @@ def serve() -> None:
         loop = new_event_loop()
         run = lambda line: loop.run_until_complete(runner.run_async(line))  # noqa: E731 - one of two
     try:
-        _Server(_setup, tally, run).serve()
+        _Server(channel, _setup, tally, run).serve()
     except OSError:
         return  # the manager has closed the channel: nobody wants the rest
     except BaseException:  # noqa: BLE001 - see below
@@ -114,31 +117,51 @@ def serve() -> None:
         os._exit(1)
 
 
+class _End:
+    """The slot's end of its channel; its number may be another file's, and what is for the manager is not for that."""
+
+    def __init__(self, end: socket.socket) -> None:
+        end.setblocking(True)
+        self._socket = end
+        self._is_same = same_file(end.fileno())
+
+    def send(self, data: bytes) -> None:
+        self._check()
+        self._socket.sendall(data)
+
+    def receive(self, size: int, flags: int = 0) -> bytes:
+        self._check()
+        return self._socket.recv(size, flags)
+
+    def _check(self) -> None:
+        if not self._is_same():
+            os._exit(NOT_OURS)
+
+
 class _Server:
     """The slot's loop: a ticket, a job, a report."""
 
-    def __init__(self, setup: Setup, tally: Tally, run: Callable[[str], Outcome | None]) -> None:
-        self._channel = setup.channel
+    def __init__(self, channel: _End, setup: Setup, tally: Tally, run: Callable[[str], Outcome | None]) -> None:
+        self._channel = channel
         self._tally = tally
         #: Whether anything was counted since the dispatcher was told to look.
         self._untold = True
-        self._tickets = setup.tickets
+        self._tickets = setup.tickets.fileno()
         self._run = run
         self._limits = setup.limits
         self._jobs = 0
         self._batches: deque[tuple[int, deque[str]]] = deque()
         #: What has come of the batches after those.
         self._in = bytearray()
-        self._channel.setblocking(True)
-        self._pid = os.getpid()
-        self._order = Order(self._channel)
+        self._is_same_process, self._are_same_tickets = same_process(), same_file(self._tickets)
+        self._order = Order()
 
     def serve(self) -> None:
         while True:
             if not self._batches and not self._receive():
                 return
             try:
-                ticket = self._tickets.recv(1, socket.MSG_DONTWAIT)
+                ticket = os.read(self._tickets, 1)
             except BlockingIOError:
                 self._batches.clear()  # all that is left here was taken back
                 continue
@@ -146,7 +169,7 @@ class _Server:
                 return
             lines = self._batches[0][1]
             if not self._one(lines.popleft()):
-                self._channel.sendall(pack_end())
+                self._channel.send(pack_end())
                 return
             if not lines:
                 self._batches.popleft()
@@ -157,12 +180,13 @@ class _Server:
         self._tally.begin(began)
         outcome = self._run(line)
         seconds = monotonic() - began
-        if os.getpid() != self._pid:
+        if not self._is_same_process():
             os._exit(0)  # the target has forked, and this is not the slot
-        if not self._order.channel_is_ours():
+        # Those of another file might let it wait for ever.
+        if not self._are_same_tickets():
             os._exit(NOT_OURS)
         if outcome is not None:
-            self._channel.sendall(pack_outcome(seconds, self._jobs, outcome))
+            self._channel.send(pack_outcome(seconds, self._jobs, outcome))
         self._tally.note(seconds)
         self._untold = True
         self._jobs += 1
@@ -202,10 +226,10 @@ class _Server:
         size = max(READ_SIZE, need)
         if self._untold:
             with contextlib.suppress(BlockingIOError):
-                return self._channel.recv(size, socket.MSG_DONTWAIT)
-            self._channel.sendall(READY)
+                return self._channel.receive(size, socket.MSG_DONTWAIT)
+            self._channel.send(READY)
             self._untold = False
-        return self._channel.recv(size)
+        return self._channel.receive(size)
 
 
 def _size(batch: bytearray) -> int:

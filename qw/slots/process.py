@@ -4,7 +4,7 @@ A slot that is a process: an executor of exactly one, with one task, the slot's 
     dispatcher                                       child
     Channel ──────────── socketpair ───────────────▶ _Server       batches down, outcomes up
     Tally   ◀─────────── shared memory ───────────── _Server       how many jobs have ended
-    Tickets ──────────── socketpair ───────────────▶ recv(1)       who may start which job
+    Tickets ──────────── pipe ─────────────────────▶ read(1)       who may start which job
     (held)  ──────────── socketpair ───────────────▶ SIGIO         lifeline: ends with the manager
 
 The executor gives birth and reports death; the sockets carry the work. One process each, because a

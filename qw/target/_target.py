@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from qw.errors import TargetSignatureError, UndecodableJob
 from qw.job import Job, JobType
+from qw.keys import OWN
 from qw.logs import safe
 from qw.target._load import by_name, load_object
 from qw.target._signature import FORMS, read_signature
 
 J = TypeVar("J", bound=Job[object])
+_LONG: Final = len(OWN)
 
 #: What a type checker lets pass for a target; `target: TargetLike[J]` in a signature. A singledispatch function does.
 TargetLike: TypeAlias = Callable[[J], object] | Callable[[str, dict[str, str]], object] | str
@@ -73,19 +75,17 @@ class Target:
         """Whether it takes `(job_id, job_data)`, any job at all."""
         return not self.types
 
-    def decode(
-        self, job_id: str, type_name: str | None, data: dict[str, str]
-    ) -> tuple[tuple[object, ...], JobType[object] | None]:
+    def decode(self, job_id: str, fields: Mapping[str, str]) -> tuple[tuple[object, ...], JobType[object] | None]:
         """
         Return the arguments for one call, and the type of the job; None for a target that takes any job at all.
 
-        `type_name` is the job's `qw:type`, None when it has none; `data` are its fields without qw's own.
-        Raises `UndecodableJob`.
+        `fields` are all of `job:<id>`; the target sees none of qw's own. Raises `UndecodableJob`.
         """
         if not self.types:
+            data = {name: value for name, value in fields.items() if name[:_LONG] != OWN}  # half a `startswith`
             return (job_id, data), None
-        one = self._type_of(type_name)
-        return (one.decode(data),), one
+        one = self._type_of(fields.get("qw:type"))
+        return (one.decode(fields),), one
 
     def _type_of(self, type_name: str | None) -> JobType[object]:
         if type_name is None and len(self.types) == 1:

@@ -57,7 +57,8 @@ def decode(made: Hash) -> bool:
     """Decode a job as a slot does; one that could be decoded can be written, and decoded again."""
     name, fields = made
     try:
-        (job,), kind = _TARGET.decode("id", to_str(name), {to_str(key): to_str(raw) for key, raw in fields.items()})
+        texts = {to_str(key): to_str(raw) for key, raw in {**fields, b"qw:type": name}.items()}
+        (job,), kind = _TARGET.decode("id", texts)
     except UndecodableJob as error:
         return _refused(error)
     if kind is None or not isinstance(job, Job):
