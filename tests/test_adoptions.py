@@ -96,7 +96,7 @@ def test_what_was_sent_to_a_worker_goes_to_nobody_else(adoptions: Adoptions) -> 
     adoptions.plan(nothing)
     adoptions.done([batch(ONE, "a", "b", "c"), batch(TWO, "d")])
 
-    adoptions.ended("a")
+    adoptions.ended(["a"])
 
     assert adoptions.for_others(ONE, ["b", "c", "x"]) == ["x"]
     assert adoptions.plan(nothing) == [Adopt(ONE, (), {}, "web:jobs")]

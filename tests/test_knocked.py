@@ -81,7 +81,7 @@ def test_what_is_armed_is_doubted(stage: Stage) -> None:
 
 def test_is_not_started_twice(stage: Stage) -> None:
     """Told of again while its outcome is on its way, it is in hand still."""
-    stage.exchanges.ended(ONE, "a", None)
+    stage.exchanges.finished(ONE, ["a"])
     knock(stage, seen())
 
     assert (stage.held, bool(stage.adoptions)) == ([], True)

@@ -145,7 +145,7 @@ def test_nothing_is_due_while_nothing_may_be_sent() -> None:
     journal = Journal(logger)
     exchanges = Exchanges(session, scripts(), crew, adoptions, journal, lambda _status: True)
     calls: list[Call[Any]] = line.calls
-    exchanges.ended(ONE, "a", None)
+    exchanges.finished(ONE, ["a"])
 
     exchanges.mind(100.0, may_ask=False)
     assert (calls, exchanges.due(100.0 + ASK_AGAIN)) == ([], float("inf"))

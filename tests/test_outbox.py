@@ -13,19 +13,17 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from qw.dispatcher.outbox import Outbox
 from qw.scripts import Adopt, Content, Plan
+from qw.slots import Outcome
 
-
-def content(job_id: str, worker: str = "w1") -> Content:
-    """Return a result."""
-    return Content("result", worker, job_id, 60.0, "1")
+RESULT: Final = Outcome("result", 60.0, "1")
 
 
 @pytest.fixture
 def outbox() -> Outbox:
     """Return an outbox with one outcome of each kind, of two workers."""
     made = Outbox()
-    made.done("w1", "a")
-    made.content(content("b"))
+    made.done("w1", ["a"])
+    made.content("w1", "b", RESULT)
     made.release("w2", ["c", "d"])
     return made
 
@@ -35,7 +33,7 @@ def sent(outbox: Outbox) -> Plan:
     return outbox.plan([], [])
 
 
-FULL: Final = Plan([("w1", ["a"])], [content("b")], [("w2", ["c", "d"])], [], [], 1)
+FULL: Final = Plan([("w1", ["a"])], [Content("result", "w1", "b", 60.0, "1")], [("w2", ["c", "d"])], [], [], 1)
 
 
 def test_empty() -> None:
@@ -63,8 +61,8 @@ def test_keeps_the_order_of_running() -> None:
     """Ids of one worker are in the order in which they ended, so that Redis finds them at the end of its list."""
     outbox = Outbox()
     for job_id in "abc":
-        outbox.done("w1", job_id)
-        outbox.done("w2", job_id.upper())
+        outbox.done("w1", [job_id])
+        outbox.done("w2", [job_id.upper()])
     outbox.release("w1", ["d", "e"])
     outbox.release("w1", ["f"])
     plan = sent(outbox)
@@ -76,7 +74,7 @@ def test_keeps_the_order_of_running() -> None:
 def test_in_hand_until_confirmed(outbox: Outbox) -> None:
     """What was sent counts as in hand until the answer, together with what was said since."""
     sent(outbox)
-    outbox.done("w1", "e")
+    outbox.done("w1", ["e"])
     assert (sorted(outbox.ids("w1")), outbox.ids("w2"), outbox.empty) == (["a", "b", "e"], ["c", "d"], False)
 
     outbox.confirmed()
@@ -90,7 +88,7 @@ def test_in_hand_until_confirmed(outbox: Outbox) -> None:
 def test_what_was_lost_goes_again(outbox: Outbox) -> None:
     """Without an answer the same goes again under the same number, and what was said meanwhile after it."""
     sent(outbox)
-    outbox.done("w1", "e")
+    outbox.done("w1", ["e"])
     outbox.release("w2", ["h"])
     outbox.lost()
 
@@ -113,7 +111,7 @@ def test_what_was_lost_twice_goes_a_third_time(outbox: Outbox) -> None:
 def test_only_outcomes_are_numbered(outbox: Outbox) -> None:
     """An exchange that only asks has no number, and uses none up."""
     assert [sent(outbox).number, sent(outbox).number] == [1, 0]
-    outbox.done("w1", "e")
+    outbox.done("w1", ["e"])
     assert sent(outbox).number == 2
 
 
@@ -135,9 +133,9 @@ class Deliveries(RuleBasedStateMachine):
         job_id = f"j{len(self.said)}"
         self.said.add(job_id)
         if kind == "done":
-            self.outbox.done(worker, job_id)
+            self.outbox.done(worker, [job_id])
         elif kind == "content":
-            self.outbox.content(content(job_id, worker))
+            self.outbox.content(worker, job_id, RESULT)
         else:
             self.outbox.release(worker, [job_id])
 

@@ -75,7 +75,7 @@ def test_is_not_started_beside_an_exchange(stage: Stage) -> None:
 
 def test_is_not_started_twice(stage: Stage) -> None:
     """While its outcome is on its way, it is in hand still."""
-    stage.exchanges.ended(ONE, "a", None)
+    stage.exchanges.finished(ONE, ["a"])
     stage.exchanges.sent(A)
 
     assert (stage.held, stage.adoptions.reserved(ONE)) == ([], True)

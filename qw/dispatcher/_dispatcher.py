@@ -147,10 +147,12 @@ class Dispatcher:
             self._note(worker, reports, now)
 
     def _note(self, worker: str, reports: Sequence[tuple[str, bytes, Report]], now: float) -> None:
-        self._exchanges.pace.note((report[0] for _, _, report in reports), now)
-        for job_id, line, report in reports:
-            self.journal.job(worker, job_id, line, report)
-            self._exchanges.ended(worker, job_id, report[1])
+        self._exchanges.pace.note([report[0] for _, _, report in reports], now)
+        self.journal.jobs(worker, reports)
+        self._exchanges.finished(worker, [job_id for job_id, _, report in reports if report[1] is None])
+        for job_id, _, report in reports:
+            if report[1] is not None:
+                self._exchanges.ended(worker, job_id, report[1])
 
     def _mind_slots(self, now: float) -> None:
         if self._departure.killed:

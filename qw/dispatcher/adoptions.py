@@ -95,10 +95,10 @@ class Adoptions:
             else:
                 self._want(adopt.worker, adopt.knocked, adopt.others)
 
-    def ended(self, job_id: str) -> None:
-        """Note that a job is not in hand any more."""
+    def ended(self, ids: Iterable[str]) -> None:
+        """Note that jobs are not in hand any more."""
         if self._alone:
-            self._alone.discard(job_id)
+            self._alone.difference_update(ids)
 
     def for_others(self, worker: str, ids: Sequence[str]) -> Sequence[str]:
         """Return which of these others may have; the rest stays in the worker's list, and is looked for again."""

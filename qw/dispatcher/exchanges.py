@@ -75,17 +75,25 @@ class Exchanges:
 
     # -- what gathers -------------------------------------------------------------------------------
 
-    def ended(self, worker: str, job_id: str, outcome: Outcome | None) -> None:
-        """Note how a job ended; None: it finished and left nothing to keep."""
-        self._adoptions.ended(job_id)
-        if self._rescued.ended(job_id):
+    def finished(self, worker: str, ids: Sequence[str]) -> None:
+        """Note that jobs finished and left nothing to keep; hundreds at a time, so nothing is done for each."""
+        if ids:
+            self._out_of_hand(ids)
+            self._outbox.done(worker, ids)
+
+    def ended(self, worker: str, job_id: str, outcome: Outcome) -> None:
+        """Note how a job ended that left something."""
+        self._out_of_hand((job_id,))
+        self._outbox.content(worker, job_id, outcome)
+
+    def _out_of_hand(self, ids: Sequence[str]) -> None:
+        self._adoptions.ended(ids)
+        if self._rescued.ended(ids):
             self.dry = False
-        self._outbox.ended(worker, job_id, outcome)
 
     def release(self, worker: str, ids: Sequence[str]) -> None:
         """Note that these go back to be run elsewhere; oldest first."""
-        for job_id in ids if self._rescued else ():
-            self._rescued.ended(job_id)
+        self._rescued.ended(ids)
         if others := self._adoptions.for_others(worker, ids):
             self._journal.released(worker, others)
             self._outbox.release(worker, others)

@@ -48,8 +48,14 @@ class Journal:
         """Note what time it is for Redis."""
         self._ahead = redis_ms / 1000 - time.time()
 
-    def job(self, worker: str, job_id: str, line: bytes, report: Report) -> None:
-        """Tell how a job ended."""
+    def jobs(self, worker: str, reports: Sequence[tuple[str, bytes, Report]]) -> None:
+        """Tell how jobs ended: id, line and report of each, in the order in which they ran."""
+        told = [each for each in reports if each[1] or each[2][1] is not None]
+        self.totals.finished += len(reports) - len(told)
+        for job_id, line, report in told:
+            self._job(worker, job_id, line, report)
+
+    def _job(self, worker: str, job_id: str, line: bytes, report: Report) -> None:
         seconds, outcome = report
         if outcome is None or outcome.kind == "result":
             self.totals.finished += 1

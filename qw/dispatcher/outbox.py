@@ -51,20 +51,13 @@ class Outbox:
         """Whether nothing waits, neither to be sent nor for an answer."""
         return not self._next and not self._sent
 
-    def ended(self, worker: str, job_id: str, outcome: Outcome | None) -> None:
-        """Note how a job ended."""
-        if outcome is None:
-            self.done(worker, job_id)
-        else:
-            self.content(Content(outcome.kind, worker, job_id, outcome.ttl, outcome.body, outcome.fields))
+    def done(self, worker: str, ids: Iterable[str]) -> None:
+        """Note that jobs finished and left nothing to keep."""
+        self._next.done.setdefault(worker, []).extend(ids)
 
-    def done(self, worker: str, job_id: str) -> None:
-        """Note that a job finished and left nothing to keep."""
-        self._next.done.setdefault(worker, []).append(job_id)
-
-    def content(self, content: Content) -> None:
+    def content(self, worker: str, job_id: str, outcome: Outcome) -> None:
         """Note an outcome that carries something."""
-        self._next.contents.append(content)
+        self._next.contents.append(Content(outcome.kind, worker, job_id, outcome.ttl, outcome.body, outcome.fields))
 
     def release(self, worker: str, ids: Iterable[str]) -> None:
         """Note that these go back, unharmed; oldest first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 #: Seconds within which a job is to begin that is fetched now. What has not begun after 15 goes back, counted from
@@ -42,12 +42,12 @@ class Pace:
         if now - self._noted > STALE:
             self._mean, self._spread = None, 0.0
 
-    def note(self, durations: Iterable[float], now: float) -> None:
+    def note(self, durations: Sequence[float], now: float) -> None:
         """Take these durations (s) into the mean."""
-        clipped = [min(seconds, CLIP) for seconds in durations]
-        if not clipped:
+        if not durations:
             return
         self._noted = now
+        clipped = [min(seconds, CLIP) for seconds in durations] if max(durations) > CLIP else durations
         mean = sum(clipped) / len(clipped)
         keep = (1 - WEIGHT) ** len(clipped)
         known = self._mean = mean if self._mean is None else self._mean * keep + mean * (1 - keep)

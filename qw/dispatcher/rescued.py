@@ -7,6 +7,7 @@ it collects its five rescues and is buried, and each innocent that was near it h
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from qw.scripts import Batch
@@ -30,9 +31,10 @@ class RescuedInHand:
             lines = batch.lines.split(b"\n")
             self._ids.update(job_id for job_id, line in zip(batch.ids, lines, strict=True) if MARK in line)
 
-    def ended(self, job_id: str) -> bool:
-        """Note that a job is not in hand any more; returns whether it was one of them."""
-        if job_id not in self._ids:
+    def ended(self, ids: Iterable[str]) -> bool:
+        """Note that jobs are not in hand any more; returns whether one of them was rescued before."""
+        if not self._ids:
             return False
-        self._ids.remove(job_id)
-        return True
+        before = len(self._ids)
+        self._ids.difference_update(ids)
+        return len(self._ids) < before
