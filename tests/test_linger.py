@@ -126,13 +126,13 @@ def test_a_look_at_nothing_is_a_look() -> None:
 def test_started_jobs_are_no_reason_to_wake() -> None:
     """Once the job before it has ended, the last one runs: nothing is left that could have to go back."""
     state = worker(2, make=Idle)
-    assert state.due() < float("inf")
+    assert state.due(time.monotonic()) < float("inf")
     slot: Any = state.slot
     slot._lines.clear()  # noqa: SLF001 - as whoever serves it does
     slot._report((0.01, None))  # noqa: SLF001
     state.reports(50.01)
 
-    assert state.due() == float("inf")
+    assert state.due(time.monotonic()) == float("inf")
 
 
 def test_nothing_is_due_while_nothing_may_be_sent() -> None:

@@ -40,7 +40,7 @@ class Fixed(Pace):
 
     def __init__(self, depth: int) -> None:
         super().__init__()
-        self._depth = depth
+        self._depth = self.enough = depth
 
     def room(self, held: int, rest: float) -> int:
         """Return what is left of them."""
@@ -142,7 +142,7 @@ def asleep() -> Iterator[Place]:
 
 def test_idle(place: Place) -> None:
     """A worker without jobs has room for all, waits for nothing, and reports nothing."""
-    assert (place.state.idle, place.state.due()) == (True, math.inf)
+    assert (place.state.idle, place.state.due(0.0)) == (True, math.inf)
     assert (place.state.room(Fixed(1), 0.0), place.state.room(Fixed(300), 0.0)) == (1, 300)
     assert (place.state.reports(0.0), place.state.take_back()) == ([], [])
 
@@ -201,7 +201,9 @@ def test_room_is_by_the_time_that_is_left(place: Place) -> None:
     told: list[tuple[int, float]] = []
 
     class Asked(Pace):
-        mean = 0.010
+        def _settle(self) -> None:
+            super()._settle()
+            self.mean, self.enough = 0.010, 7
 
         def room(self, held: int, rest: float) -> int:
             told.append((held, round(rest, 6)))
@@ -225,11 +227,11 @@ def test_what_waits_too_long_goes_back(place: Place) -> None:
     """15 ms after they came, jobs behind a long one go back in their order; the worker gets none until it ends."""
     place.hand("a", "b", "c", now=5.0)
     place.wait_begun("a")
-    assert place.state.due() == 5.0 + PATIENCE
+    assert place.state.due(0.0) == 5.0 + PATIENCE
     assert place.state.hand_back(5.0 + PATIENCE - 0.001) == []
 
     assert place.state.hand_back(5.0 + PATIENCE) == ["b", "c"]
-    assert (place.state.due(), place.state.room(Fixed(300), 0.0), place.state.idle) == (math.inf, 0, False)
+    assert (place.state.due(0.0), place.state.room(Fixed(300), 0.0), place.state.idle) == (math.inf, 0, False)
 
     assert place.ended(1) == ["a"]
     assert place.state.room(Fixed(300), 0.0) == 300
@@ -243,7 +245,7 @@ def test_what_has_begun_does_not_go_back(place: Place) -> None:
     place.wait_begun("a", "b")
 
     assert place.state.hand_back(9.0) == []
-    assert place.state.due() == math.inf
+    assert place.state.due(0.0) == math.inf
     place.let_go()
     assert [job_id for job_id, _, _ in place.report(2)] == ["a", "b"]
 
@@ -253,12 +255,12 @@ def test_each_batch_has_its_own_patience(place: Place) -> None:
     place.hand("a", "b", now=5.0)
     place.wait_begun("a")
     place.hand("c", now=5.01)
-    assert place.state.due() == 5.0 + PATIENCE
+    assert place.state.due(0.0) == 5.0 + PATIENCE
 
     place.let_go()
     place.wait_begun("a", "b")
     assert place.state.hand_back(5.0 + PATIENCE) == []
-    assert place.state.due() == 5.01 + PATIENCE
+    assert place.state.due(0.0) == 5.01 + PATIENCE
     assert place.state.hand_back(5.01 + PATIENCE) == ["c"]
 
 
@@ -274,12 +276,12 @@ def test_the_oldest_batch_takes_the_younger_with_it(place: Place) -> None:
 def test_a_late_knock_is_not_kept_waiting(place: Place) -> None:
     """A job that was moved to a worker which is busy by now goes back after 2 ms; to an idle one it is as any other."""
     place.hand("a", now=5.0, unasked=True)
-    assert place.state.due() == 5.0 + PATIENCE
+    assert place.state.due(0.0) == 5.0 + PATIENCE
     place.wait_begun("a")
     assert place.state.hand_back(9.0) == []
 
     place.hand("b", now=6.0, unasked=True)
-    assert place.state.due() == 6.0 + SHORT_PATIENCE
+    assert place.state.due(0.0) == 6.0 + SHORT_PATIENCE
     assert place.state.hand_back(6.0 + SHORT_PATIENCE) == ["b"]
 
 
@@ -299,7 +301,7 @@ def test_a_large_job_has_time_to_come(asleep: Place) -> None:
     """Alone, into an idle slot, or it would come back without end. Behind another one it gets no more than any."""
     large = Batch("w1", ["a"], b"x" * (LARGE + 2 * SLOWEST))
     asleep.state.hand(large, 5.0, unasked=False, keep_lines=False)
-    assert asleep.state.due() == pytest.approx(7.0 + PATIENCE)
+    assert asleep.state.due(0.0) == pytest.approx(7.0 + PATIENCE)
     assert asleep.state.hand_back(6.9) == []
     assert asleep.state.hand_back(7.1) == ["a"]
 
@@ -328,7 +330,7 @@ def test_taken_back_and_handed_again(place: Place) -> None:
 
     place.hand("e", "f", now=9.0)
     assert place.ended(3) == ["a", "e", "f"]
-    assert (place.state.idle, place.state.due()) == (True, math.inf)
+    assert (place.state.idle, place.state.due(0.0)) == (True, math.inf)
 
 
 def test_stopping_takes_back_at_once(place: Place) -> None:
@@ -381,7 +383,7 @@ def test_the_job_that_ran_is_to_blame_for_a_death(place: Place) -> None:
     place.let_go(2)
 
     assert died(place) == ("die", ["b", "c"])
-    assert (list(place.state.held), place.state.due()) == ([], math.inf)
+    assert (list(place.state.held), place.state.due(0.0)) == ([], math.inf)
 
 
 def test_nobody_is_to_blame_when_nothing_ran(asleep: Place) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import math
 import select
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
 from typing import Final
 
@@ -29,6 +29,9 @@ class Crew:
     def __init__(self, names: Sequence[str], make_slot: Callable[[str], Slot]) -> None:
         self._states = {name: WorkerState(name, make_slot) for name in names}
         self._readable: frozenset[int] = frozenset()
+        #: Whose descriptors are waited for; and when the next thing is due that only time tells of.
+        self._watched: list[WorkerState] = []
+        self._soonest = -math.inf
         #: Dead slots whose descriptors are not all given back yet.
         self._dead: list[Slot] = []
 
@@ -83,7 +86,7 @@ class Crew:
 
     def condemn(self, now: float) -> Iterator[tuple[str, list[tuple[str, bytes, Report]]]]:
         """Kill the slots whose job has overrun its time; yields what they had to report until then."""
-        for state in self:
+        for state in self._overdue(now):
             if state.slot.deadline() <= now and state.slot.alive:
                 reports = state.condemn(now)
                 if reports:
@@ -128,18 +131,23 @@ class Crew:
 
     def reports(self, now: float) -> Iterator[tuple[str, list[tuple[str, bytes, Report]]]]:
         """Yield the workers that have something to report, and what."""
+        readable = self._readable
         for state in self:
-            reports = state.reports(now, readable=state.slot.fileno() in self._readable)
+            reports = state.reports(now, readable=bool(readable) and state.slot.fileno() in readable)
             if reports:
                 yield state.name, reports
 
     def overdue(self, now: float) -> Iterator[tuple[str, list[str]]]:
         """Take back what has waited too long; yields whose it was."""
-        for state in self:
-            if state.due() <= now and state.slot.alive:
+        for state in self._overdue(now):
+            if state.due(now) <= now and state.slot.alive:
                 ids = state.hand_back(now)
                 if ids:
                     yield state.name, ids
+
+    def _overdue(self, now: float) -> Iterable[WorkerState]:
+        """Return those for whom the time of something may have come: none, most often, and that is known at once."""
+        return self._states.values() if self._soonest <= now else ()
 
     def take_back(self) -> Iterator[tuple[str, list[str]]]:
         """Take back all that was not started; yields whose it was."""
@@ -155,12 +163,14 @@ class Crew:
     def watch(self, poll: select.poll, now: float) -> bool:
         """Register what slots wait for; returns whether those without a descriptor may ring now."""
         may_ring = False
+        self._watched = []
         for state in self:
             fileno, busy = state.slot.fileno(), state.busy(now)
             if fileno < 0:
                 may_ring = may_ring or not busy
                 continue
             may_ring = True
+            self._watched.append(state)
             if state.slot.death_fileno() >= 0:
                 poll.register(state.slot.death_fileno(), select.POLLIN)
             poll.register(fileno, (0 if busy else select.POLLIN) | self._writing(state))
@@ -173,7 +183,7 @@ class Crew:
     def take(self, events: Mapping[int, int]) -> None:
         """Note which descriptors are readable, and write to those that take it."""
         self._readable = frozenset(fileno for fileno, event in events.items() if event & ~select.POLLOUT)
-        for state in self:
+        for state in self._watched:
             if state.slot.death_fileno() in events:
                 state.slot.note_death()
             if events.get(state.slot.fileno(), 0) & select.POLLOUT:
@@ -182,13 +192,15 @@ class Crew:
 
     def due(self, now: float, pace: Pace) -> float:
         """When a worker must be looked at, whatever comes in, with jobs of the duration that is usual now."""
-        times = [math.inf]
+        soonest = look = math.inf
+        at_present = time.monotonic()  # `now` may be of before a wait: `wake.wait` asks again
         for state in self:
-            times += (state.due(), state.slot.deadline())
+            soonest = min(soonest, state.due(at_present), state.slot.deadline())
+            look = min(look, state.look_due(now, pace))
             if state.reborn_at > now:
-                times.append(state.reborn_at)
-            times.append(state.look_due(now, pace))
-        return min(times)
+                look = min(look, state.reborn_at)
+        self._soonest = soonest
+        return min(soonest, look)
 
 
 def _not_ended(slots: Sequence[Slot], seconds: float) -> list[Slot]:

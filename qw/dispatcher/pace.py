@@ -31,6 +31,7 @@ class Pace:
         self._spread = 0.0
         #: When a job ended last (`time.monotonic`), as far as is known.
         self._noted = float("-inf")
+        self._settle()
 
     def rest(self, now: float) -> None:
         """
@@ -39,8 +40,9 @@ class Pace:
         Of many that come at once to several managers at rest the first one would take all, should those before have
         been short, and the slots of the others would have nothing to do until they are handed back.
         """
-        if now - self._noted > STALE:
+        if self._mean is not None and now - self._noted > STALE:
             self._mean, self._spread = None, 0.0
+            self._settle()
 
     def note(self, durations: Sequence[float], now: float) -> None:
         """Take these durations (s) into the mean."""
@@ -53,16 +55,18 @@ class Pace:
         known = self._mean = mean if self._mean is None else self._mean * keep + mean * (1 - keep)
         apart = sum([abs(seconds - known) for seconds in clipped]) / len(clipped)
         self._spread = self._spread * keep + apart * (1 - keep)
+        self._settle()
 
-    @property
-    def mean(self) -> float:
-        """Seconds that a job takes, 20 ms at most; 0 when none has ended yet."""
-        return self._mean or 0.0
-
-    @property
-    def even(self) -> bool:
-        """Whether each job takes about as long as the others, so that it is known when one will end."""
-        return self._spread < self.mean / 4
+    def _settle(self) -> None:
+        """Work out what follows from the mean: it is asked more often than it changes, for each of dozens of slots."""
+        #: Seconds that a job takes, 20 ms at most; 0 when none has ended yet.
+        self.mean = self._mean or 0.0
+        #: Whether each job takes about as long as the others, so that it is known when one will end.
+        self.even = self._spread < self.mean / 4
+        self._one_by_one = self._mean is None or self._mean >= ALONE
+        self._full = 1 if self._one_by_one else min(DEEPEST, 1 + max(1, int(UNSURE / max(self.mean, 1e-6))))
+        #: A slot that has more jobs than so many is given none.
+        self.enough = 2 * self._full // 3
 
     def room(self, held: int, rest: float) -> int:
         """
@@ -70,12 +74,8 @@ class Pace:
 
         None until a third of the jobs that are 10 ms of work has been run, so that batches stay whole.
         """
-        if self._mean is None or self._mean >= ALONE:
-            return 0 if held else 1
-        mean = max(self._mean, 1e-6)
-        full = min(DEEPEST, 1 + max(1, int(UNSURE / mean)))
-        if held > 2 * full // 3:
+        if held > self.enough:
             return 0
-        if not self.even:
-            return full - held
-        return min(DEEPEST - held, 1 + int((AHEAD - rest) / mean)) if rest <= AHEAD else 0
+        if self._one_by_one or not self.even:
+            return self._full - held
+        return min(DEEPEST - held, 1 + int((AHEAD - rest) / max(self.mean, 1e-6))) if rest <= AHEAD else 0

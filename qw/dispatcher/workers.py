@@ -97,9 +97,10 @@ class WorkerState:
 
     def room(self, pace: Pace, now: float) -> int:
         """How many jobs it may be given, of the duration that is usual now."""
-        if self.stuck or self._alone or len(self._batches) >= MOST_BATCHES or not self.slot.ready:
+        held = len(self.held)
+        if held > pace.enough or self.stuck or self._alone or len(self._batches) >= MOST_BATCHES or not self.slot.ready:
             return 0
-        return pace.room(len(self.held), max(0.0, self._empty_at(pace.mean) - now))
+        return pace.room(held, max(0.0, self._empty_at(pace.mean) - now))
 
     def _empty_at(self, mean: float) -> float:
         """When it will have run all it holds, with jobs of that mean (s); sooner than now, if one takes longer."""
@@ -124,7 +125,9 @@ class WorkerState:
         if self.busy(now):
             return []
         self._looked = now
-        reports = self.slot.reports() if readable or self.slot.has_reports else []
+        if not (readable or self.slot.has_reports):
+            return []
+        reports = self.slot.reports()
         if not reports:
             return []
         self.stuck = self._alone = False
@@ -161,9 +164,9 @@ class WorkerState:
             return min(max(self._empty_at(pace.mean) - soon, self._looked + LOOK_AGAIN), self._looked + LINGER)
         return self._looked + min(max((len(self.held) - 1) * pace.mean - soon, LOOK_AGAIN), LINGER / 2)
 
-    def due(self) -> float:
+    def due(self, now: float) -> float:
         """When the next job that was not started has waited long enough; infinity when none waits."""
-        if self._batches and self._batches[0][0] <= time.monotonic():
+        if self._batches and self._batches[0][0] <= now:
             self._note_started()
         return self._batches[0][0] if self._batches else float("inf")
 
