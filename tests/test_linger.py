@@ -24,7 +24,7 @@ from qw.dispatcher.workers import LINGER, LOOK_AGAIN, PLENTY, SOON, SOON_HERE, W
 from qw.scripts import Call
 from qw.slots import Outcome
 from qw.slots.channel import DOWN, READY, pair
-from qw.slots.child import Setup, _End, _Server
+from qw.slots.child import Setup, _Server
 from qw.slots.limits import Limits
 from qw.slots.tally import Tally
 from qw.slots.task import EventLoop, TaskSlot
@@ -229,7 +229,7 @@ def test_a_process_says_once_that_nothing_is_left() -> None:
             lines = batch("w1", job_id).lines
             mine.sendall(DOWN.pack(len(lines), tickets.issue(1)) + lines)
         setup = Setup("w1", Target.load(succeed), Limits(), its, tickets.out, its)
-        process = threading.Thread(target=_Server(_End(its), setup, Tally.receive(its), lambda _line: None).serve)
+        process = threading.Thread(target=_Server(setup, Tally.receive(its), lambda _line: None).serve)
         process.start()
         wait_until(lambda: tally.ended() == 2)
         said = mine.recv(10)

@@ -106,6 +106,25 @@ def test_a_thousand_at_a_time(tickets: Tickets) -> None:
     assert tickets.take_back() == 990
 
 
+def test_made_to_block(tickets: Tickets) -> None:
+    """A target that makes all that it finds block does not make whoever takes tickets back wait for some."""
+    tickets.issue(3)
+    os.set_blocking(tickets.out.fileno(), True)
+
+    assert tickets.take_back() == 3
+    assert tickets.take_back() == 0
+
+
+def test_more_than_a_pipe_holds(tickets: Tickets, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tickets that are not there would count as jobs that were started: it is an error, and so is a small pipe."""
+    with pytest.raises(RuntimeError, match="did not take 1000000 tickets"):
+        tickets.issue(1_000_000)
+
+    monkeypatch.setattr("qw.slots.tickets.MOST", 1 << 30)
+    with pytest.raises(OSError, match="only pipes of a page left"):
+        Tickets()
+
+
 def race(tickets: Tickets, pipe: Connection) -> None:
     """Take back, in each round, what a slot at the other end of the pipe is taking; count every ticket."""
     chance = random.Random(1)

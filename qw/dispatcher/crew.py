@@ -29,7 +29,7 @@ class Crew:
     def __init__(self, names: Sequence[str], make_slot: Callable[[str], Slot]) -> None:
         self._states = {name: WorkerState(name, make_slot) for name in names}
         self._readable: frozenset[int] = frozenset()
-        #: Whose descriptors are waited for; and when the next thing is due that only time tells of.
+        #: Whose descriptors are waited for; and when the first patience ends, or the first job's time.
         self._watched: list[WorkerState] = []
         self._soonest = -math.inf
         #: Dead slots whose descriptors are not all given back yet.
@@ -146,7 +146,7 @@ class Crew:
                     yield state.name, ids
 
     def _overdue(self, now: float) -> Iterable[WorkerState]:
-        """Return those for whom the time of something may have come: none, most often, and that is known at once."""
+        """Return those whose patience or whose job's time may be over: none, most often, and that is known at once."""
         return self._states.values() if self._soonest <= now else ()
 
     def take_back(self) -> Iterator[tuple[str, list[str]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+import socket
 from types import FrameType
 
 from qw.errors import TimedOut
@@ -21,8 +21,8 @@ class Alarm:
     does not decode jobs; only here it is known what their class says.)
     """
 
-    def __init__(self, send: Callable[[bytes], None], tally: Tally, cleanup: float) -> None:
-        self._send = send
+    def __init__(self, channel: socket.socket, tally: Tally, cleanup: float) -> None:
+        self._channel = channel
         self._tally = tally
         self._cleanup = cleanup
         self._armed = False
@@ -35,7 +35,7 @@ class Alarm:
 
     def begin(self, seconds: float, overran: Outcome, *, soft: bool) -> None:
         """Note that a target begins, which is to return within these seconds."""
-        self._send(pack_limit(seconds + self._cleanup, self._tally.ended(), overran))
+        self._channel.sendall(pack_limit(seconds + self._cleanup, self._tally.ended(), overran))
         if soft:
             self._armed = True
             signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -30,14 +30,14 @@ from qw.slots.channel import DOWN, READY, pack_end, pack_outcome
 from qw.slots.limits import Limits
 from qw.slots.memory import resident
 from qw.slots.order import Order
-from qw.slots.own import same_file, same_process
+from qw.slots.own import same_files, same_process
 from qw.slots.runner import Runner
 from qw.slots.tally import Tally
 from qw.target import Target
 
 #: Bytes that are read at a time, at least: most batches.
 READ_SIZE: Final = 65536
-#: Exit code of a process whose target has taken the slot's channel away.
+#: Exit code of a process whose target has taken the slot's channel or its tickets away.
 NOT_OURS: Final = 71
 
 
@@ -98,8 +98,7 @@ def serve() -> None:
         tally = Tally.receive(_setup.channel)
     except OSError:
         return  # the manager is gone before it had this process
-    channel = _End(_setup.channel)
-    alarm = Alarm(channel.send, tally, _setup.limits.cleanup)
+    alarm = Alarm(_setup.channel, tally, _setup.limits.cleanup)
     runner = Runner(_setup.target, _setup.worker, _setup.limits, alarm)
     run = runner.run
     if _setup.target.is_async:
@@ -108,7 +107,7 @@ def serve() -> None:
         loop = new_event_loop()
         run = lambda line: loop.run_until_complete(runner.run_async(line))  # noqa: E731 - one of two
     try:
-        _Server(channel, _setup, tally, run).serve()
+        _Server(_setup, tally, run).serve()
     except OSError:
         return  # the manager has closed the channel: nobody wants the rest
     except BaseException:  # noqa: BLE001 - see below
@@ -117,32 +116,12 @@ def serve() -> None:
         os._exit(1)
 
 
-class _End:
-    """The slot's end of its channel; its number may be another file's, and what is for the manager is not for that."""
-
-    def __init__(self, end: socket.socket) -> None:
-        end.setblocking(True)
-        self._socket = end
-        self._is_same = same_file(end.fileno())
-
-    def send(self, data: bytes) -> None:
-        self._check()
-        self._socket.sendall(data)
-
-    def receive(self, size: int, flags: int = 0) -> bytes:
-        self._check()
-        return self._socket.recv(size, flags)
-
-    def _check(self) -> None:
-        if not self._is_same():
-            os._exit(NOT_OURS)
-
-
 class _Server:
     """The slot's loop: a ticket, a job, a report."""
 
-    def __init__(self, channel: _End, setup: Setup, tally: Tally, run: Callable[[str], Outcome | None]) -> None:
-        self._channel = channel
+    def __init__(self, setup: Setup, tally: Tally, run: Callable[[str], Outcome | None]) -> None:
+        self._channel = setup.channel
+        self._channel.setblocking(True)
         self._tally = tally
         #: Whether anything was counted since the dispatcher was told to look.
         self._untold = True
@@ -153,7 +132,8 @@ class _Server:
         self._batches: deque[tuple[int, deque[str]]] = deque()
         #: What has come of the batches after those.
         self._in = bytearray()
-        self._is_same_process, self._are_same_tickets = same_process(), same_file(self._tickets)
+        self._is_same_process = same_process()
+        self._are_ours = same_files(self._channel.fileno(), self._tickets)
         self._order = Order()
 
     def serve(self) -> None:
@@ -169,7 +149,7 @@ class _Server:
                 return
             lines = self._batches[0][1]
             if not self._one(lines.popleft()):
-                self._channel.send(pack_end())
+                self._channel.sendall(pack_end())
                 return
             if not lines:
                 self._batches.popleft()
@@ -182,11 +162,11 @@ class _Server:
         seconds = monotonic() - began
         if not self._is_same_process():
             os._exit(0)  # the target has forked, and this is not the slot
-        # Those of another file might let it wait for ever.
-        if not self._are_same_tickets():
+        # What is meant for the manager must not go into another file, nor must its next ticket come from there.
+        if not self._are_ours():
             os._exit(NOT_OURS)
         if outcome is not None:
-            self._channel.send(pack_outcome(seconds, self._jobs, outcome))
+            self._channel.sendall(pack_outcome(seconds, self._jobs, outcome))
         self._tally.note(seconds)
         self._untold = True
         self._jobs += 1
@@ -226,10 +206,10 @@ class _Server:
         size = max(READ_SIZE, need)
         if self._untold:
             with contextlib.suppress(BlockingIOError):
-                return self._channel.receive(size, socket.MSG_DONTWAIT)
-            self._channel.send(READY)
+                return self._channel.recv(size, socket.MSG_DONTWAIT)
+            self._channel.sendall(READY)
             self._untold = False
-        return self._channel.receive(size)
+        return self._channel.recv(size)
 
 
 def _size(batch: bytearray) -> int:

@@ -7,7 +7,7 @@ A slot that is a process: an executor of exactly one, with one task, the slot's 
     Tickets ──────────── pipe ─────────────────────▶ read(1)       who may start which job
     (held)  ──────────── socketpair ───────────────▶ SIGIO         lifeline: ends with the manager
 
-The executor gives birth and reports death; the sockets carry the work. One process each, because a
+The executor gives birth and reports death; the socket and the pipe carry the work. One process each, because a
 shared ProcessPoolExecutor fails every pending future when one child dies, and terminates the others.
 """
 

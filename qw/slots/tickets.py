@@ -12,11 +12,16 @@ at a time, so the numbers cannot be confused.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import struct
 import termios
 from multiprocessing import Pipe
+from typing import Final
+
+#: Bytes that a pipe must hold: those of all jobs that a slot may have at a time, in two pages.
+MOST: Final = 8192
 
 
 class Tickets:
@@ -25,6 +30,9 @@ class Tickets:
     def __init__(self) -> None:
         # A pipe, not a socket: to take a ticket from it costs the slot half as much.
         self.out, self._in = Pipe(duplex=False)
+        if _holds(self._in.fileno()) < MOST:
+            self.close()
+            raise OSError(errno.ENFILE, "the system has only pipes of a page left (fs.pipe-user-pages-soft)")
         for fileno in self.filenos():
             os.set_blocking(fileno, False)
         self._issued = 0
@@ -37,13 +45,16 @@ class Tickets:
     def issue(self, count: int) -> int:
         """Write `count` tickets of a new generation; returns the generation."""
         self._generation = (self._generation + 1) % 256
-        os.write(self._in.fileno(), bytes((self._generation,)) * count)
+        if os.write(self._in.fileno(), bytes((self._generation,)) * count) != count:
+            raise RuntimeError(f"a pipe did not take {count} tickets")
         self._issued += count
         return self._generation
 
     def take_back(self) -> int:
         """Read all tickets that are left; returns how many."""
         taken = 0
+        # A target may have made it block: the flag is one for both ends of the way.
+        os.set_blocking(self.out.fileno(), False)
         try:
             while True:
                 taken += len(os.read(self.out.fileno(), 65536))
@@ -60,3 +71,11 @@ class Tickets:
         """Close both ends here; the slot keeps its own."""
         self._in.close()
         self.out.close()
+
+
+def _holds(fileno: int) -> int:
+    """Return how many bytes a pipe holds; where nobody says, enough."""
+    try:
+        return fcntl.fcntl(fileno, fcntl.F_GETPIPE_SZ)
+    except (AttributeError, OSError):
+        return MOST
