@@ -14,7 +14,7 @@ UNSURE: Final = 0.010
 CLIP: Final = 0.020
 #: From this mean on (s) nothing is fetched ahead: the next job would have to be handed back in most cases.
 ALONE: Final = 0.015
-#: Jobs in a slot, at most. No-ops take 8 to 13 µs each: so many last while Redis deals the next ones.
+#: Jobs in a slot, at most. No-ops take 7 to 8 µs each: so many last while Redis deals the next ones.
 DEEPEST: Final = 600
 #: Weight of one job in the running mean.
 WEIGHT: Final = 0.05
