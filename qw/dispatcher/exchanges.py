@@ -26,6 +26,10 @@ from qw.slots import Outcome
 
 #: Seconds until it is asked again whether there is a job, where nothing tells: all that wait were rescued before.
 ASK_AGAIN: Final = 0.05
+#: Seconds that a job takes, from which on it most probably waits for something, and leaves the interpreter meanwhile.
+LEISURELY: Final = 0.002
+#: Seconds in which the interpreter comes back from threads that do so.
+AT_ONCE: Final = 0.001
 #: Ids without a job that one exchange drops out of workers' own lists before it leaves the rest to the next.
 MANY: Final = 1000
 
@@ -168,6 +172,8 @@ class Exchanges:
         """Give jobs to their slots; returns the workers whose own lists were looked into."""
         looked = self._adoptions.done(() if self.quiet else batches)
         now = time.monotonic()
+        # Threads that run short jobs would keep the interpreter: they begin when all have theirs.
+        one_by_one = self.pace.mean >= LEISURELY or [len(batch.ids) for batch in batches] == [1]
         for batch in batches:
             worker = self._crew[batch.worker]
             if self.quiet or not worker.slot.alive:
@@ -175,8 +181,7 @@ class Exchanges:
                 continue
             self._rescued.take(batch)
             worker.hand(batch, now, unasked=batch.worker in looked, keep_lines=self._journal.keeps_lines)
-        if len(batches) == 1 and len(batches[0].ids) == 1:
-            self._let_begin(batches[0].worker)
+            one_by_one = one_by_one and self._let_begin(batch.worker)
         if any(batch.worker in looked for batch in batches):
             self._session.bell.doubt()  # a letter on its way may tell of what was found
         return looked
@@ -211,10 +216,17 @@ class Exchanges:
         state.hand(batch, time.monotonic(), unasked=True, keep_lines=self._journal.keeps_lines)
         self._let_begin(batch.worker)
 
-    def _let_begin(self, worker: str) -> None:
-        """Leave the interpreter to a thread that has got the only job just now; or it would wait for 0.1 ms."""
-        if self._crew[worker].slot.fileno() < 0:
-            time.sleep(0)
+    def _let_begin(self, worker: str) -> bool:
+        """
+        Leave the interpreter to a thread that has got a job just now; or it would wait until it is left by itself.
+
+        Returns whether it came back at once, as from threads that wait: those that compute keep it for 5 ms each.
+        """
+        if self._crew[worker].slot.fileno() >= 0:
+            return True
+        left = time.monotonic()
+        time.sleep(0)
+        return time.monotonic() - left < AT_ONCE
 
     def lost(self) -> None:
         """Note that no answer comes: what was sent goes again, and jobs may have been dealt unheard of."""
