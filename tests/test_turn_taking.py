@@ -15,6 +15,7 @@ from qw.dispatcher.exchanges import AT_ONCE, LEISURELY
 from qw.dispatcher.pace import Pace
 from tests.support.links import making_places
 from tests.support.scripts import ALIVE, jobs, seed
+from tests.support.slots import Idle
 from tests.support.stage import Stage
 
 TWO_JOBS: Final = ["b", "a"]
@@ -48,15 +49,16 @@ def stage(redis_url: str, plain: redis.Redis) -> Iterator[Stage]:
 
 
 @pytest.mark.parametrize(
-    ("waiting", "seconds", "away", "left"),
+    ("waiting", "seconds", "own", "away", "left"),
     [
-        (TWO_JOBS, LEISURELY, 0.0, 2),
-        (TWO_JOBS, LEISURELY * 0.9, 0.0, 0),
-        (TWO_JOBS, LEISURELY, AT_ONCE, 1),
-        (["a"], LEISURELY * 0.9, 0.0, 1),
-        (["a"], None, 0.0, 1),
+        (TWO_JOBS, LEISURELY, True, 0.0, 2),
+        (TWO_JOBS, LEISURELY * 0.9, True, 0.0, 0),
+        (TWO_JOBS, LEISURELY, True, AT_ONCE, 1),
+        (TWO_JOBS, LEISURELY, False, 0.0, 0),
+        (["a"], LEISURELY * 0.9, True, 0.0, 1),
+        (["a"], None, False, 0.0, 1),
     ],
-    ids=["they wait", "they are short", "they compute", "only one", "nobody knows"],
+    ids=["they wait", "they are short", "they compute", "they are tasks", "only one", "only one task"],
 )
 def test_leaves_the_interpreter(
     stage: Stage,
@@ -64,11 +66,13 @@ def test_leaves_the_interpreter(
     monkeypatch: pytest.MonkeyPatch,
     waiting: list[str],
     seconds: float | None,
+    own: bool,
     away: float,
     left: int,
 ) -> None:
-    """To each of those that wait, or to the only one; not to short ones, nor again once it was kept from it."""
+    """To each thread that waits, or to the only job; not to short ones, nor again once it was kept from it."""
     clock = Clock(away)
+    monkeypatch.setattr(Idle, "has_thread", own)
     monkeypatch.setattr(exchanges, "time", SimpleNamespace(monotonic=clock.monotonic, sleep=clock.sleep))
     seed(plain, {**jobs(*waiting), "all:jobs": waiting})
     if seconds is not None:

@@ -173,7 +173,8 @@ class Exchanges:
         looked = self._adoptions.done(() if self.quiet else batches)
         now = time.monotonic()
         # Threads that run short jobs would keep the interpreter: they begin when all have theirs.
-        one_by_one = self.pace.mean >= LEISURELY or [len(batch.ids) for batch in batches] == [1]
+        alone = [len(batch.ids) for batch in batches] == [1]
+        one_by_one = alone or self.pace.mean >= LEISURELY
         for batch in batches:
             worker = self._crew[batch.worker]
             if self.quiet or not worker.slot.alive:
@@ -181,7 +182,8 @@ class Exchanges:
                 continue
             self._rescued.take(batch)
             worker.hand(batch, now, unasked=batch.worker in looked, keep_lines=self._journal.keeps_lines)
-            one_by_one = one_by_one and self._let_begin(batch.worker)
+            if one_by_one and (alone or worker.slot.has_thread):
+                one_by_one = self._let_begin(batch.worker)
         if any(batch.worker in looked for batch in batches):
             self._session.bell.doubt()  # a letter on its way may tell of what was found
         return looked

@@ -91,6 +91,10 @@ class Slot(Protocol):
         """
 
     @property
+    def has_thread(self) -> bool:
+        """Whether a thread of this process is its own, which has to wait for the interpreter before each job."""
+
+    @property
     def retired(self) -> bool:
         """Whether it has ended by itself between two jobs, to be replaced: that is no death."""
 

@@ -33,6 +33,11 @@ class InlineSlot(LocalSlot):
         """Whether a thread has ever served it."""
         return self._serving
 
+    @property
+    def has_thread(self) -> bool:
+        """It has the one that serves it."""
+        return True
+
     def start(self) -> None:
         """Do nothing: whoever lends its thread calls `serve`."""
 

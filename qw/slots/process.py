@@ -176,6 +176,11 @@ class ProcessSlot:
         return limit[1] if limit is not None and now >= limit[0] else None
 
     @property
+    def has_thread(self) -> bool:
+        """It has an interpreter of its own."""
+        return False
+
+    @property
     def retired(self) -> bool:
         """Whether the process has ended by itself between two jobs, to be replaced."""
         return self._channel.retired

@@ -98,6 +98,11 @@ class TaskSlot(LocalSlot):
         self._ready: asyncio.Event | None = None
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def has_thread(self) -> bool:
+        """All of them share one."""
+        return False
+
     def start(self) -> None:
         """Start the task."""
         self._loop.enter()
