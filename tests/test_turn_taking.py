@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Final
+from typing import Final, NamedTuple
 
 import pytest
 import redis
@@ -18,7 +18,29 @@ from tests.support.scripts import ALIVE, jobs, seed
 from tests.support.slots import Idle
 from tests.support.stage import Stage
 
-TWO_JOBS: Final = ["b", "a"]
+
+class Case(NamedTuple):
+    """Jobs that wait in Redis, and the slots that they come to."""
+
+    waiting: list[str]
+    #: Seconds that a job takes.
+    seconds: float
+    #: Whether each slot has a thread of its own.
+    own: bool
+    #: Seconds until the interpreter is back.
+    away: float
+    #: How often it is left.
+    left: int
+
+
+CASES: Final = {
+    "they wait": Case(["b", "a"], LEISURELY, True, 0.0, 2),
+    "they are short": Case(["b", "a"], LEISURELY * 0.9, True, 0.0, 0),
+    "they compute": Case(["b", "a"], LEISURELY, True, AT_ONCE, 1),
+    "they are tasks": Case(["b", "a"], LEISURELY, False, 0.0, 0),
+    "only one": Case(["a"], LEISURELY * 0.9, True, 0.0, 1),
+    "only one task": Case(["a"], LEISURELY * 0.9, False, 0.0, 1),
+}
 
 
 class Clock:
@@ -48,38 +70,17 @@ def stage(redis_url: str, plain: redis.Redis) -> Iterator[Stage]:
         yield Stage(make(redis_url).open())
 
 
-@pytest.mark.parametrize(
-    ("waiting", "seconds", "own", "away", "left"),
-    [
-        (TWO_JOBS, LEISURELY, True, 0.0, 2),
-        (TWO_JOBS, LEISURELY * 0.9, True, 0.0, 0),
-        (TWO_JOBS, LEISURELY, True, AT_ONCE, 1),
-        (TWO_JOBS, LEISURELY, False, 0.0, 0),
-        (["a"], LEISURELY * 0.9, True, 0.0, 1),
-        (["a"], None, False, 0.0, 1),
-    ],
-    ids=["they wait", "they are short", "they compute", "they are tasks", "only one", "only one task"],
-)
-def test_leaves_the_interpreter(
-    stage: Stage,
-    plain: redis.Redis,
-    monkeypatch: pytest.MonkeyPatch,
-    waiting: list[str],
-    seconds: float | None,
-    own: bool,
-    away: float,
-    left: int,
-) -> None:
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_leaves_the_interpreter(stage: Stage, plain: redis.Redis, monkeypatch: pytest.MonkeyPatch, case: Case) -> None:
     """To each thread that waits, or to the only job; not to short ones, nor again once it was kept from it."""
-    clock = Clock(away)
-    monkeypatch.setattr(Idle, "has_thread", own)
+    clock = Clock(case.away)
+    monkeypatch.setattr(Idle, "has_thread", case.own)
     monkeypatch.setattr(exchanges, "time", SimpleNamespace(monotonic=clock.monotonic, sleep=clock.sleep))
-    seed(plain, {**jobs(*waiting), "all:jobs": waiting})
-    if seconds is not None:
-        pace = stage.exchanges.pace = Pace()
-        pace.note([seconds] * 100, 0.0)
+    seed(plain, {**jobs(*case.waiting), "all:jobs": case.waiting})
+    pace = stage.exchanges.pace = Pace()
+    pace.note([case.seconds] * 100, 0.0)
     stage.exchanges.ask()
     stage.settle()
 
-    assert sum(len(state.held) for state in stage.crew) == len(waiting)
-    assert clock.left == left
+    assert sum(len(state.held) for state in stage.crew) == len(case.waiting)
+    assert clock.left == case.left
