@@ -90,16 +90,18 @@ class TestSameProcess:
 
 
 @pytest.mark.usefixtures("_system")
+def test_nothing_was_done_to_the_files(ends: tuple[int, int]) -> None:
+    """As often as it is asked."""
+    is_same = same_files(*ends)
+
+    assert is_same()
+    assert is_same()
+
+
+@pytest.mark.usefixtures("_system")
 @pytest.mark.parametrize("which", [0, 1], ids=["the first", "the second"])
 class TestSameFiles:
     """Descriptors whose number a target has closed, and used again."""
-
-    def test_open(self, ends: tuple[int, int], which: int) -> None:
-        """As often as it is asked."""
-        is_same = same_files(*ends)
-
-        assert is_same()
-        assert is_same(), which
 
     def test_closed(self, ends: tuple[int, int], which: int) -> None:
         """A number without a file."""

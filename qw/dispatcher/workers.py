@@ -98,6 +98,7 @@ class WorkerState:
     def room(self, pace: Pace, now: float) -> int:
         """How many jobs it may be given, of the duration that is usual now."""
         held = len(self.held)
+        # `enough` first, though the pace would say so too: of dozens of slots most have that much.
         if held > pace.enough or self.stuck or self._alone or len(self._batches) >= MOST_BATCHES or not self.slot.ready:
             return 0
         return pace.room(held, max(0.0, self._empty_at(pace.mean) - now))
@@ -125,9 +126,7 @@ class WorkerState:
         if self.busy(now):
             return []
         self._looked = now
-        if not (readable or self.slot.has_reports):
-            return []
-        reports = self.slot.reports()
+        reports = self.slot.reports() if readable or self.slot.has_reports else []
         if not reports:
             return []
         self.stuck = self._alone = False

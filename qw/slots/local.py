@@ -91,11 +91,6 @@ class LocalSlot:
         """When the last job began that has begun (`time.monotonic`); 0.0 when none has."""
         return self._began
 
-    @property
-    def has_thread(self) -> bool:
-        """Whether a thread is its own."""
-        raise NotImplementedError
-
     def deadline(self) -> float:
         """When `expire` wants to be called; infinity when nothing with a limit runs."""
         return self._clock.due()

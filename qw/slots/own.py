@@ -2,10 +2,11 @@
 What a slot may lose to its target without noticing: its process, and its descriptors.
 
     same_process   False in what a target has forked, which goes on with the slot's code
-    same_files     False once a number has been closed, or used for something else, or made to block
+    same_files     False once a number has been closed, used for something else, or made to block
 
 Both are asked after each job, and therefore ask as little as can be: a page that the kernel wipes in a child, and
-a mark among the flags of an open file. Where there is neither they cost a system call or two more.
+a mark among the flags of an open file. Where there is neither they ask for the process's and the file's number, which
+costs more, and does not tell whether a file blocks.
 """
 
 from __future__ import annotations
