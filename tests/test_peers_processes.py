@@ -58,7 +58,9 @@ def test_workers_are_stopped_and_continued() -> None:
     """While jobs are queued nobody runs them, not even what the workers have started; afterwards all are gone."""
     with Fleet([[sys.executable, "-c", PARENT]], {}) as fleet:
         family = [psutil.Process(fleet.pids[0])]
-        wait_until(lambda: len(family[0].children(recursive=True)) == 1)
+        # Until it runs its own program: a parent that waits in vfork is stopped only when its child goes on.
+        words = family[0].cmdline()
+        wait_until(lambda: [child.cmdline() != words for child in family[0].children(recursive=True)] == [True])
         family += family[0].children(recursive=True)
         fleet.stop()
         wait_until(lambda: {process.status() for process in family} == {psutil.STATUS_STOPPED})
