@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Final
 
 import attrs
 import redis
@@ -19,6 +20,8 @@ from benchmarks.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 
+#: What is started, as a module.
+PROGRAM: Final = "qw.manager"
 #: Seconds in which a manager with nothing to do has started, and has left.
 BRIEFLY = 60.0
 
@@ -67,13 +70,24 @@ def managing(
 
 @contextmanager
 def managing_many(
-    url: str, managers: int, workers: int, target: str, *options: str, environment: Mapping[str, str] | None = None
+    url: str,
+    managers: int,
+    workers: int,
+    target: str,
+    *options: str,
+    environment: Mapping[str, str] | None = None,
+    program: str = PROGRAM,
 ) -> Iterator[Managed]:
-    """Have so many managers wait for jobs, each with so many workers; they start, and end, at the same time."""
+    """
+    Have so many managers wait for jobs, each with so many workers; they start, and end, at the same time.
+
+    `program` is the module that each of them runs.
+    """
+    variables = environment or {}
     with ExitStack() as stack:
         started = [
             stack.enter_context(
-                _starting(url, f"{MANAGER}-{number}", workers, target, *options, environment=environment)
+                _starting(url, f"{MANAGER}-{number}", workers, target, *options, environment=variables, program=program)
             )
             for number in range(managers)
         ]
@@ -86,13 +100,19 @@ def managing_many(
 
 @contextmanager
 def _starting(
-    url: str, name: str, workers: int, target: str, *options: str, environment: Mapping[str, str] | None
+    url: str,
+    name: str,
+    workers: int,
+    target: str,
+    *options: str,
+    environment: Mapping[str, str] | None,
+    program: str = PROGRAM,
 ) -> Iterator[Started]:
     """Start a manager, and end it afterwards."""
     notes: list[str] = []
     variables = {**os.environ, "QW_URL": url, **(environment or {})}
     with tempfile.NamedTemporaryFile(prefix="qw-bench-log-") as log, redis.Redis.from_url(url) as client:
-        command = [sys.executable, "-m", "qw.manager", f"--name={name}", f"--workers={workers}", *options, target]
+        command = [sys.executable, "-m", program, f"--name={name}", f"--workers={workers}", *options, target]
         with subprocess.Popen(command, cwd=ROOT, env=variables, stderr=log) as process:
             try:
                 started = Started(process, notes, lambda: client.scard(f"{name}:workers") == workers)

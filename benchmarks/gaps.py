@@ -1,0 +1,95 @@
+"""
+Who waits for nothing: from when each job began and ended, and from what each slot was given.
+
+    given ──── in the slot, behind another ──── began ──── ended
+    given ──── in the slot, behind another ──── taken back            and given to one that may be free
+
+A slot is free when it neither runs a job nor has been given one.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from benchmarks.handed import Event
+from benchmarks.ledger import Mark
+
+#: From when to when, in seconds.
+Span = tuple[float, float]
+
+
+class Stay(NamedTuple):
+    """From when to when (s) a job was in a worker's slot and had not begun."""
+
+    worker: str
+    number: int
+    since: float
+    until: float
+
+
+def longest_idle(marks: Sequence[Mark], began: float, slots: int) -> float:
+    """Return for how long (s) at most one of so many slots ran nothing while there were jobs that had not begun."""
+    last_begin = max(mark.began for mark in marks)
+    of_slots: dict[int, list[Span]] = defaultdict(list)
+    for mark in marks:
+        of_slots[mark.who].append((mark.began, mark.ended))
+    # One that never ran anything stood idle all the time.
+    gaps = [(began, last_begin)] if len(of_slots) < slots else []
+    gaps += [gap for spans in of_slots.values() for gap in _between(spans, began, last_begin)]
+    return max((end - start for start, end in gaps), default=0.0)
+
+
+def longest_behind(marks: Sequence[Mark], events: Iterable[Event], began: float, slots: int) -> float:
+    """Return for how long (s) at most a job was in one of so many slots without having begun while another was free."""
+    by_number = {mark.number: mark for mark in marks}
+    stays, holders = _stays(events, {number: mark.began for number, mark in by_number.items()})
+    taken: dict[str, list[Span]] = defaultdict(list)
+    for stay in stays:
+        taken[stay.worker].append((stay.since, stay.until))
+    for number, worker in holders.items():
+        taken[worker].append((by_number[number].began, by_number[number].ended))
+    last_begin = max(mark.began for mark in marks)
+    free = {worker: _between(spans, began, last_begin) for worker, spans in taken.items()}
+    if len(free) < slots:
+        free[""] = [(began, last_begin)]
+    others = ((stay, spans) for stay in stays for who, spans in free.items() if who != stay.worker)
+    return max((_overlap(stay, spans) for stay, spans in others), default=0.0)
+
+
+def _stays(events: Iterable[Event], began: Mapping[int, float]) -> tuple[list[Stay], dict[int, str]]:
+    """Return all stays of jobs that began then, of events in their order; and who ran which job."""
+    stays: list[Stay] = []
+    held: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    for event in events:
+        of = held[event.worker]
+        of += [(number, event.at) for number in event.given]
+        for _ in range(event.taken):
+            number, since = of.pop()
+            stays.append(Stay(event.worker, number, since, event.at))
+    stays += [Stay(who, number, since, began[number]) for who, of in held.items() for number, since in of]
+    return stays, {number: who for who, of in held.items() for number, _ in of}
+
+
+def _between(spans: Iterable[Span], began: float, ended: float) -> list[Span]:
+    """Return what lies between spans, from one time to another, in order."""
+    gaps: list[Span] = []
+    since = began
+    for start, end in sorted(spans):
+        if min(start, ended) > since:
+            gaps.append((since, min(start, ended)))
+        since = max(since, end)
+    return [*gaps, (since, ended)] if since < ended else gaps
+
+
+def _overlap(stay: Stay, spans: Sequence[Span]) -> float:
+    """Return for how long (s) at most a stay and one of some spans in order have in common."""
+    longest = 0.0
+    for index in range(max(0, bisect(spans, (stay.since,)) - 1), len(spans)):
+        start, end = spans[index]
+        if start >= stay.until:
+            break
+        longest = max(longest, min(end, stay.until) - max(start, stay.since))
+    return longest
