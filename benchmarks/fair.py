@@ -1,9 +1,9 @@
 """
 Whether a short job waits behind a long one though another slot is free (promise 4).
 
-Of each slot it is known what it was given, what was taken back from it, and when its jobs began and ended. A job that is
-in a slot and has not begun while another slot has nothing waits for nothing: the longest such time is shown. Beside it
-stands for how long a slot ran nothing while jobs waited anywhere, which no promise is about: they may be in a queue.
+Of each slot it is known what it was given, what was taken back from it, and when its jobs began and ended. A job that
+is in a slot and has not begun while another slot has nothing waits for nothing: the longest such time is shown. Beside
+it stands for how long a slot ran nothing while jobs waited anywhere, which no promise is about: they may be in a queue.
 """
 
 from __future__ import annotations

@@ -21,6 +21,8 @@ from qw.slots import Outcome, Report, Slot
 #: Seconds that a job may wait in a slot for the one before it; then it goes back. With the way to another slot it
 #: is within the 20 ms of promise 4.
 PATIENCE: Final = 0.015
+#: The same for a thread or a task: until the dispatcher has the interpreter, to take it back, some time goes by.
+PATIENCE_HERE: Final = 0.013
 #: The same for a job that came to a busy worker without being asked for, as by a late knock.
 SHORT_PATIENCE: Final = 0.002
 #: Bytes a second that a slot takes in on a busy machine: a large job that goes alone into an idle slot has so much
@@ -101,7 +103,17 @@ class WorkerState:
         # `enough` first, though the pace would say so too: of dozens of slots most have that much.
         if held > pace.enough or self.stuck or self._alone or len(self._batches) >= MOST_BATCHES or not self.slot.ready:
             return 0
-        return pace.room(held, max(0.0, self._empty_at(pace.mean) - now))
+        # What may wait less in the slot is to begin that much sooner.
+        return pace.room(held, max(0.0, self._empty_at(pace.mean) - now) + PATIENCE - self._patience)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its slot is of this process, and shares the interpreter with the dispatcher and the other slots."""
+        return self.slot.fileno() < 0
+
+    @property
+    def _patience(self) -> float:
+        return PATIENCE_HERE if self.is_here else PATIENCE
 
     def _empty_at(self, mean: float) -> float:
         """When it will have run all it holds, with jobs of that mean (s); sooner than now, if one takes longer."""
@@ -109,7 +121,7 @@ class WorkerState:
 
     def hand(self, batch: Batch, now: float, *, unasked: bool, keep_lines: bool) -> None:
         """Give a batch to the slot; `unasked`: it comes of a knock, a letter or a look."""
-        patience = SHORT_PATIENCE if unasked and self.held else PATIENCE
+        patience = SHORT_PATIENCE if unasked and self.held else self._patience
         if not self.held and len(batch.ids) == 1:
             # It waits for nothing but its own way.
             patience += max(0, len(batch.lines) - LARGE) / SLOWEST
@@ -158,7 +170,7 @@ class WorkerState:
             return float("inf")  # it tells of its last one
         if self.busy(now):
             return now + LOOK_AGAIN
-        soon = SOON_HERE if self.slot.fileno() < 0 else SOON
+        soon = SOON_HERE if self.is_here else SOON
         if pace.even:
             return min(max(self._empty_at(pace.mean) - soon, self._looked + LOOK_AGAIN), self._looked + LINGER)
         return self._looked + min(max((len(self.held) - 1) * pace.mean - soon, LOOK_AGAIN), LINGER / 2)
