@@ -1,0 +1,60 @@
+"""How the benchmark `fair` tells who waits for nothing: from what slots are given, and when jobs begin and end."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+
+from benchmarks import gaps
+from benchmarks.handed import Event
+from benchmarks.ledger import Mark
+
+#: A long job, and a short one behind it that goes back after 15 s and is run elsewhere; number, who, from when to when.
+MARKS: Final = [Mark(0, 7, 1.0, 100.0), Mark(1, 8, 17.0, 18.0), Mark(2, 8, 30.0, 31.0)]
+GIVEN: Final = [
+    Event(1.0, "a", [0, 1], 0),
+    Event(16.0, "a", [], 1),
+    Event(17.0, "b", [1], 0),
+    Event(29.0, "b", [2], 0),
+]
+
+
+def behind(*events: Event, slots: int = 2) -> float:
+    """Return the longest wait behind another."""
+    return gaps.longest_behind(MARKS, events, 0.0, slots)
+
+
+def test_a_job_waits_in_a_slot_until_it_goes_back() -> None:
+    """From when it was given, while the other slot had nothing; not while it is in a queue."""
+    assert behind(*GIVEN) == 15.0
+
+
+def test_a_slot_that_has_been_given_a_job_is_not_free() -> None:
+    """Though this has not begun yet: the wait for nothing ends there."""
+    assert behind(GIVEN[0], Event(3.0, "b", [2], 0), *GIVEN[1:3]) == 2.0
+
+
+def test_a_slot_that_was_given_nothing_is_free_all_the_time() -> None:
+    """Whoever it is: then each second that a job has not begun is one too many."""
+    busy = Event(0.5, "b", [2], 0)
+
+    assert behind(busy, *GIVEN[:3]) == 0.5
+    assert behind(busy, *GIVEN[:3], slots=3) == 29.5
+
+
+def test_a_slot_stands_idle_while_jobs_wait() -> None:
+    """Anywhere; until the last one has begun."""
+    assert gaps.longest_idle(MARKS, 0.0, 2) == 17.0
+    assert gaps.longest_idle(MARKS[1:2], 16.0, 1) == 1.0
+    assert gaps.longest_idle(MARKS, 0.0, 3) == 30.0
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "longest"), [(0.0, 1.0, 0.0), (0.0, 9.0, 2.0), (3.5, 5.5, 0.5), (5.0, 6.0, 1.0)]
+)
+def test_common_time(since: float, until: float, longest: float) -> None:
+    """The longest that a stay and one gap have in common; gaps are not added up."""
+    spans = [(1.0, 3.0), (3.0, 4.0), (5.0, 7.0)]
+
+    assert gaps._overlap(gaps.Stay("a", 0, since, until), spans) == longest  # noqa: SLF001
