@@ -43,20 +43,28 @@ def longest_idle(marks: Sequence[Mark], began: float, slots: int) -> float:
 
 
 def longest_behind(marks: Sequence[Mark], events: Iterable[Event], began: float, slots: int) -> float:
-    """Return for how long (s) at most a job was in one of so many slots without having begun while another was free."""
+    """
+    Return for how long (s) at most a job was in one of so many slots without having begun while another was free.
+
+    Now one, now the other: a wait goes on for as long as any of them is. Raises `RuntimeError` unless events say of
+    each job which slot it was given to last.
+    """
     by_number = {mark.number: mark for mark in marks}
     stays, holders = _stays(events, {number: mark.began for number, mark in by_number.items()})
+    if holders.keys() != by_number.keys():
+        raise RuntimeError(f"of {len(by_number):,} jobs {len(holders):,} are known to have been in a slot")
     taken: dict[str, list[Span]] = defaultdict(list)
     for stay in stays:
         taken[stay.worker].append((stay.since, stay.until))
     for number, worker in holders.items():
         taken[worker].append((by_number[number].began, by_number[number].ended))
     last_begin = max(mark.began for mark in marks)
-    free = {worker: _between(spans, began, last_begin) for worker, spans in taken.items()}
-    if len(free) < slots:
-        free[""] = [(began, last_begin)]
-    others = ((stay, spans) for stay in stays for who, spans in free.items() if who != stay.worker)
-    return max((_overlap(stay, spans) for stay, spans in others), default=0.0)
+    free = [span for spans in taken.values() for span in _between(spans, began, last_begin)]
+    if len(taken) < slots:
+        free.append((began, last_begin))
+    # A slot that a job is in is not free meanwhile, so each of these is of another one.
+    merged = _merged(free)
+    return max((_overlap(stay, merged) for stay in stays), default=0.0)
 
 
 def _stays(events: Iterable[Event], began: Mapping[int, float]) -> tuple[list[Stay], dict[int, str]]:
@@ -82,6 +90,17 @@ def _between(spans: Iterable[Span], began: float, ended: float) -> list[Span]:
             gaps.append((since, min(start, ended)))
         since = max(since, end)
     return [*gaps, (since, ended)] if since < ended else gaps
+
+
+def _merged(spans: Iterable[Span]) -> list[Span]:
+    """Return spans in order, those as one that overlap or touch."""
+    merged: list[Span] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        else:
+            merged.append((start, end))
+    return merged
 
 
 def _overlap(stay: Stay, spans: Sequence[Span]) -> float:

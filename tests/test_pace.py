@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qw.dispatcher.pace import AHEAD, ALONE, CLIP, DEEPEST, LEISURELY, STALE, UNSURE, Pace
+from qw.dispatcher.pace import AHEAD, ALONE, CLIP, DEEPEST, STALE, UNSURE, Pace
 
 DURATIONS = st.lists(st.floats(0, 1e6), max_size=50)
 
@@ -144,30 +144,3 @@ def test_no_end_is_no_news() -> None:
     pace.rest(STALE + 0.001)
 
     assert pace.room(0, 0.0) == 1
-
-
-@pytest.mark.parametrize(
-    ("seconds", "most"),
-    [(0.0000101, 1485), (0.00011, 136), (0.0019, 7), (LEISURELY, None), (ALONE, None)],
-)
-def test_no_more_in_all_than_one_runs_in_time(seconds: float, most: int | None) -> None:
-    """Slots that share an interpreter may hold what one of them runs in 15 ms, unless jobs seem to wait."""
-    assert after(seconds).most == most
-    assert Pace().most is None
-
-
-def test_twice_as_many_in_all_as_have_ended() -> None:
-    """In 15 ms, or in the 15 before those, where that is more; longer ago it tells nothing."""
-    pace = Pace()
-    for now, count in ((0.0, 100), (AHEAD - 0.001, 100)):
-        pace.note([0.001] * count, now)
-    assert pace.most == 400
-
-    pace.note([0.001] * 10, AHEAD)
-    assert pace.most == 400
-    pace.note([0.001] * 10, 2 * AHEAD)
-    assert pace.most == 20
-
-    pace.note([0.001] * 300, 2 * AHEAD + 0.001)
-    pace.note([0.001], 4 * AHEAD)
-    assert pace.most == 14

@@ -171,6 +171,10 @@ class Dispatcher:
             self._departure.stop(now + LAST_WORDS)
         if not self._departure.is_quiet:
             self._crew.revive(now)
+        self._take_back(now)
+
+    def _take_back(self, now: float) -> None:
+        """Have go back what has waited too long behind another job."""
         for worker, ids in self._crew.overdue(now):
             self._exchanges.release(worker, ids)
 
@@ -279,6 +283,9 @@ class Dispatcher:
             poll.register(self._wake.fileno(), select.POLLIN)
         self._session.watch(poll)
         events = wait(poll, self._due)
+        if not self._departure.killed:
+            # At once: whatever is read or sent leaves the interpreter to threads, who give it back when they like.
+            self._take_back(time.monotonic())
         if self._wake.fileno() in events:
             self._wake.clear()
         self._session.take(events)

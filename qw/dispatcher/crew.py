@@ -61,10 +61,7 @@ class Crew:
     def wants(self, pace: Pace, now: float) -> list[tuple[str, int]]:
         """Return who may be given how many jobs, of the duration that is usual now."""
         rooms = [(state.name, state.room(pace, now)) for state in self]
-        wants = [(name, room) for name, room in rooms if room > 0]
-        if pace.most is None or not wants or not self._states[wants[0][0]].is_here:
-            return wants
-        return _cut(wants, pace.most - sum(len(state.held) for state in self))
+        return [(name, room) for name, room in rooms if room > 0]
 
     # -- lives --------------------------------------------------------------------------------------
 
@@ -204,12 +201,6 @@ class Crew:
                 look = min(look, state.reborn_at)
         self._soonest = soonest
         return min(soonest, look)
-
-
-def _cut(wants: list[tuple[str, int]], left: int) -> list[tuple[str, int]]:
-    """Share out so many jobs where more are wanted; each gets one at least: they may wait, all at the same time."""
-    total = sum(count for _, count in wants)
-    return wants if total <= left else [(name, max(1, count * left // total)) for name, count in wants]
 
 
 def _not_ended(slots: Sequence[Slot], seconds: float) -> list[Slot]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-#: Seconds within which a job is to begin that is fetched now. What has not begun after 15 goes back, counted from
-#: when the slot has it (`workers.PATIENCE`).
+#: Seconds within which a job is to begin that is fetched now. What has not begun after them goes back, counted from
+#: when the slot has it (`workers.PATIENCE`; where that is less, so is what is fetched).
 AHEAD: Final = 0.015
 #: Seconds of work that a slot may hold where jobs differ, so that nobody knows when one begins.
 UNSURE: Final = 0.010
@@ -14,8 +14,6 @@ UNSURE: Final = 0.010
 CLIP: Final = 0.020
 #: From this mean on (s) nothing is fetched ahead: the next job would have to be handed back in most cases.
 ALONE: Final = 0.015
-#: Seconds that a job takes, from which on it most probably waits for something, and leaves the interpreter meanwhile.
-LEISURELY: Final = 0.002
 #: Jobs in a slot, at most. No-ops take 7 to 8 µs each: so many last while Redis deals the next ones.
 DEEPEST: Final = 600
 #: Weight of one job in the running mean.
@@ -33,9 +31,6 @@ class Pace:
         self._spread = 0.0
         #: When a job ended last (`time.monotonic`), as far as is known.
         self._noted = float("-inf")
-        #: How many have ended in these 15 ms, and in those before; and when the next begin.
-        self._ended = self._before = 0
-        self._turns_at = float("-inf")
         self._settle()
 
     def rest(self, now: float) -> None:
@@ -54,7 +49,6 @@ class Pace:
         if not durations:
             return
         self._noted = now
-        self._count(len(durations), now)
         clipped = [min(seconds, CLIP) for seconds in durations] if max(durations) > CLIP else durations
         mean = sum(clipped) / len(clipped)
         keep = (1 - WEIGHT) ** len(clipped)
@@ -62,24 +56,6 @@ class Pace:
         apart = sum([abs(seconds - known) for seconds in clipped]) / len(clipped)
         self._spread = self._spread * keep + apart * (1 - keep)
         self._settle()
-
-    def _count(self, ended: int, now: float) -> None:
-        if now >= self._turns_at:
-            self._before = self._ended if now < self._turns_at + AHEAD else 0
-            self._ended, self._turns_at = 0, now + AHEAD
-        self._ended += ended
-
-    @property
-    def most(self) -> int | None:
-        """
-        How many jobs may wait in all slots that share an interpreter; None: as many as in each by itself.
-
-        Short jobs most probably compute, and of dozens of threads each gets through as much as the others leave it: in
-        the next 15 ms hardly more than twice as many will begin as have ended in the last, or than one could run alone.
-        """
-        if self._one_by_one or self.mean >= LEISURELY:
-            return None
-        return max(int(AHEAD / max(self.mean, 1e-6)), 2 * max(self._ended, self._before))
 
     def _settle(self) -> None:
         """Work out what follows from the mean: it is asked more often than it changes, for each of dozens of slots."""

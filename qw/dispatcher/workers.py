@@ -18,7 +18,7 @@ from qw.dispatcher.pace import Pace
 from qw.scripts import Batch
 from qw.slots import Outcome, Report, Slot
 
-#: Seconds that a job may wait in a slot for the one before it; then it goes back. With the way to another slot it
+#: Seconds that a job may wait in a process for the one before it; then it goes back. With the way to another slot it
 #: is within the 20 ms of promise 4.
 PATIENCE: Final = 0.015
 #: The same for a thread or a task: until the dispatcher has the interpreter, to take it back, some time goes by.
