@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import pairwise
+
 import pytest
 
+from qw.client import Client
+from qw.dispatcher import _dispatcher
 from qw.dispatcher.crew import Crew
 from qw.dispatcher.pace import Pace
+from qw.dispatcher.session import Session
+from qw.dispatcher.wake import wait
 from qw.dispatcher.workers import PATIENCE, PATIENCE_HERE
+from tests.support import targets
+from tests.support.managers import Gate, Managers
 from tests.support.slots import Idle, batch
 
 
@@ -34,3 +43,27 @@ def test_what_goes_back_sooner_has_to_begin_sooner(slot: type[Idle], room: int) 
     pace.note([0.007], 0.0)
 
     assert Crew(["w"], slot)["w"].room(pace, 0.0) == room
+
+
+def test_it_goes_back_before_anything_is_read(
+    client: Client, managers: Managers, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each read leaves the interpreter to threads, and it takes its time to come back."""
+    steps: list[str] = []
+
+    def noted(name: str, function: Callable[..., object]) -> Callable[..., object]:
+        def call(*args: object) -> object:
+            result = function(*args)
+            steps.append(name)
+            return result
+
+        return call
+
+    monkeypatch.setattr(_dispatcher, "wait", noted("wait", wait))
+    monkeypatch.setattr(Crew, "overdue", noted("take back", Crew.overdue))
+    monkeypatch.setattr(Session, "take", noted("read", Session.take))
+    managers.start(targets.record)
+    client.wait_jobs(client.queue_jobs([gate.fields] * 10), timeout=20)
+
+    after = {then for step, then in pairwise(steps) if step == "wait"}
+    assert after == {"take back"}
