@@ -1,16 +1,17 @@
-"""What shares the interpreter with the dispatcher, a thread or a task, gives back sooner what it has not begun."""
+"""A thread or a task that runs short jobs gives back sooner what it has not begun: it shares the interpreter."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Final
 
 import pytest
 
 from qw.client import Client
 from qw.dispatcher import _dispatcher
 from qw.dispatcher.crew import Crew
-from qw.dispatcher.pace import Pace
+from qw.dispatcher.pace import LEISURELY, Pace
 from qw.dispatcher.session import Session
 from qw.dispatcher.wake import wait
 from qw.dispatcher.workers import PATIENCE, PATIENCE_HERE
@@ -27,22 +28,34 @@ class Apart(Idle):
         return 0
 
 
-@pytest.mark.parametrize(("slot", "patience"), [(Idle, PATIENCE_HERE), (Apart, PATIENCE)])
-def test_patience(slot: type[Idle], patience: float) -> None:
-    """It takes the dispatcher some time to have the interpreter, and to take back what was not begun."""
-    crew = Crew(["w"], slot)
-    crew["w"].hand(batch("w", ["a", "b"]), 5.0, unasked=False, keep_lines=False)
-
-    assert crew["w"].due(5.0) == 5.0 + patience
+def pace(seconds: float) -> Pace:
+    """Return the pace after a job that took so long."""
+    known = Pace()
+    known.note([seconds], 0.0)
+    return known
 
 
-@pytest.mark.parametrize(("slot", "room"), [(Idle, 2), (Apart, 3)])
+CASES: Final = {
+    "short jobs of a thread": (Idle, LEISURELY * 0.9, PATIENCE_HERE),
+    "jobs of a thread that wait": (Idle, LEISURELY, PATIENCE),
+    "short jobs of a process": (Apart, LEISURELY * 0.9, PATIENCE),
+}
+
+
+@pytest.mark.parametrize(("slot", "seconds", "patience"), CASES.values(), ids=CASES.keys())
+def test_patience(slot: type[Idle], seconds: float, patience: float) -> None:
+    """Those who want the interpreter keep the dispatcher from taking back, so that begins sooner."""
+    state = Crew(["w"], slot)["w"]
+    state.room(pace(seconds), 0.0)
+    state.hand(batch("w", ["a", "b"]), 5.0, unasked=False, keep_lines=False)
+
+    assert state.due(5.0) == 5.0 + patience
+
+
+@pytest.mark.parametrize(("slot", "room"), [(Idle, 7), (Apart, 8)])
 def test_what_goes_back_sooner_has_to_begin_sooner(slot: type[Idle], room: int) -> None:
-    """Jobs of 7 ms, for an empty slot: the third one would begin after 14 ms."""
-    pace = Pace()
-    pace.note([0.007], 0.0)
-
-    assert Crew(["w"], slot)["w"].room(pace, 0.0) == room
+    """Jobs of 1.99 ms, for an empty slot: the eighth one would begin after 13.9 ms."""
+    assert Crew(["w"], slot)["w"].room(pace(0.00199), 0.0) == room
 
 
 def test_it_goes_back_before_anything_is_read(

@@ -11,8 +11,8 @@ import pytest
 import redis
 
 from qw.dispatcher import exchanges
-from qw.dispatcher.exchanges import AT_ONCE, LEISURELY
-from qw.dispatcher.pace import Pace
+from qw.dispatcher.exchanges import AT_ONCE
+from qw.dispatcher.pace import LEISURELY, Pace
 from tests.support.links import making_places
 from tests.support.scripts import ALIVE, jobs, seed
 from tests.support.slots import Idle

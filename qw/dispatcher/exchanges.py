@@ -18,7 +18,7 @@ from qw.dispatcher.adoptions import Adoptions
 from qw.dispatcher.crew import Crew
 from qw.dispatcher.journal import Journal
 from qw.dispatcher.outbox import Outbox
-from qw.dispatcher.pace import Pace
+from qw.dispatcher.pace import LEISURELY, Pace
 from qw.dispatcher.rescued import RescuedInHand
 from qw.dispatcher.session import Session
 from qw.scripts import Batch, DispatcherScripts, Exchanged, Letter, Peeked, Status
@@ -26,8 +26,6 @@ from qw.slots import Outcome
 
 #: Seconds until it is asked again whether there is a job, where nothing tells: all that wait were rescued before.
 ASK_AGAIN: Final = 0.05
-#: Seconds that a job takes, from which on it most probably waits for something, and leaves the interpreter meanwhile.
-LEISURELY: Final = 0.002
 #: Seconds in which the interpreter comes back from threads that do so.
 AT_ONCE: Final = 0.001
 #: Ids without a job that one exchange drops out of workers' own lists before it leaves the rest to the next.

@@ -14,6 +14,8 @@ UNSURE: Final = 0.010
 CLIP: Final = 0.020
 #: From this mean on (s) nothing is fetched ahead: the next job would have to be handed back in most cases.
 ALONE: Final = 0.015
+#: Seconds that a job takes, from which on it most probably waits for something, and leaves the interpreter meanwhile.
+LEISURELY: Final = 0.002
 #: Jobs in a slot, at most. No-ops take 7 to 8 µs each: so many last while Redis deals the next ones.
 DEEPEST: Final = 600
 #: Weight of one job in the running mean.

@@ -14,14 +14,14 @@ from typing import Final
 
 import attrs
 
-from qw.dispatcher.pace import Pace
+from qw.dispatcher.pace import LEISURELY, Pace
 from qw.scripts import Batch
 from qw.slots import Outcome, Report, Slot
 
 #: Seconds that a job may wait in a process for the one before it; then it goes back. With the way to another slot it
 #: is within the 20 ms of promise 4.
 PATIENCE: Final = 0.015
-#: The same for a thread or a task: until the dispatcher has the interpreter, to take it back, some time goes by.
+#: The same for a thread or a task that runs short jobs, which want the interpreter; so does who takes them back.
 PATIENCE_HERE: Final = 0.013
 #: The same for a job that came to a busy worker without being asked for, as by a late knock.
 SHORT_PATIENCE: Final = 0.002
@@ -79,6 +79,8 @@ class WorkerState:
         self._looked = 0.0
         #: When it got the first of the jobs that it holds now, having held none.
         self._filled = 0.0
+        #: Seconds that the jobs which it is given next may wait in it.
+        self._patience = PATIENCE
         #: Set when jobs were taken back: it runs a long one, and gets nothing until that is over.
         self.stuck = False
         #: Set while it has a job that was there when a process died: that one runs with none behind it.
@@ -100,6 +102,7 @@ class WorkerState:
     def room(self, pace: Pace, now: float) -> int:
         """How many jobs it may be given, of the duration that is usual now."""
         held = len(self.held)
+        self._patience = PATIENCE_HERE if self.is_here and pace.mean < LEISURELY else PATIENCE
         # `enough` first, though the pace would say so too: of dozens of slots most have that much.
         if held > pace.enough or self.stuck or self._alone or len(self._batches) >= MOST_BATCHES or not self.slot.ready:
             return 0
@@ -110,10 +113,6 @@ class WorkerState:
     def is_here(self) -> bool:
         """Whether its slot is of this process, and shares the interpreter with the dispatcher and the other slots."""
         return self.slot.fileno() < 0
-
-    @property
-    def _patience(self) -> float:
-        return PATIENCE_HERE if self.is_here else PATIENCE
 
     def _empty_at(self, mean: float) -> float:
         """When it will have run all it holds, with jobs of that mean (s); sooner than now, if one takes longer."""
