@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from benchmarks.handed import Event
@@ -25,7 +25,6 @@ class Stay(NamedTuple):
     """From when to when (s) a job was in a worker's slot and had not begun."""
 
     worker: str
-    number: int
     since: float
     until: float
 
@@ -36,10 +35,7 @@ def longest_idle(marks: Sequence[Mark], began: float, slots: int) -> float:
     of_slots: dict[int, list[Span]] = defaultdict(list)
     for mark in marks:
         of_slots[mark.who].append((mark.began, mark.ended))
-    # One that never ran anything stood idle all the time.
-    gaps = [(began, last_begin)] if len(of_slots) < slots else []
-    gaps += [gap for spans in of_slots.values() for gap in _between(spans, began, last_begin)]
-    return max((end - start for start, end in gaps), default=0.0)
+    return max((end - start for start, end in _free(of_slots.values(), slots, began, last_begin)), default=0.0)
 
 
 def longest_behind(marks: Sequence[Mark], events: Iterable[Event], began: float, slots: int) -> float:
@@ -50,7 +46,7 @@ def longest_behind(marks: Sequence[Mark], events: Iterable[Event], began: float,
     each job which slot it was given to last.
     """
     by_number = {mark.number: mark for mark in marks}
-    stays, holders = _stays(events, {number: mark.began for number, mark in by_number.items()})
+    stays, holders = _stays(events, by_number)
     if holders.keys() != by_number.keys():
         raise RuntimeError(f"of {len(by_number):,} jobs {len(holders):,} are known to have been in a slot")
     taken: dict[str, list[Span]] = defaultdict(list)
@@ -58,27 +54,29 @@ def longest_behind(marks: Sequence[Mark], events: Iterable[Event], began: float,
         taken[stay.worker].append((stay.since, stay.until))
     for number, worker in holders.items():
         taken[worker].append((by_number[number].began, by_number[number].ended))
-    last_begin = max(mark.began for mark in marks)
-    free = [span for spans in taken.values() for span in _between(spans, began, last_begin)]
-    if len(taken) < slots:
-        free.append((began, last_begin))
     # A slot that a job is in is not free meanwhile, so each of these is of another one.
-    merged = _merged(free)
+    merged = _merged(_free(taken.values(), slots, began, max(mark.began for mark in marks)))
     return max((_overlap(stay, merged) for stay in stays), default=0.0)
 
 
-def _stays(events: Iterable[Event], began: Mapping[int, float]) -> tuple[list[Stay], dict[int, str]]:
-    """Return all stays of jobs that began then, of events in their order; and who ran which job."""
+def _stays(events: Iterable[Event], marks: Mapping[int, Mark]) -> tuple[list[Stay], dict[int, str]]:
+    """Return all stays of jobs, of events in their order and marks by number; and who ran which job."""
     stays: list[Stay] = []
     held: dict[str, list[tuple[int, float]]] = defaultdict(list)
     for event in events:
         of = held[event.worker]
         of += [(number, event.at) for number in event.given]
         for _ in range(event.taken):
-            number, since = of.pop()
-            stays.append(Stay(event.worker, number, since, event.at))
-    stays += [Stay(who, number, since, began[number]) for who, of in held.items() for number, since in of]
+            _, since = of.pop()
+            stays.append(Stay(event.worker, since, event.at))
+    stays += [Stay(who, since, marks[number].began) for who, of in held.items() for number, since in of]
     return stays, {number: who for who, of in held.items() for number, _ in of}
+
+
+def _free(of_slots: Collection[Iterable[Span]], slots: int, began: float, ended: float) -> list[Span]:
+    """Return when each of so many slots was free, by when it was not; all the time one that nothing is said of."""
+    free = [gap for spans in of_slots for gap in _between(spans, began, ended)]
+    return [*free, (began, ended)] if len(of_slots) < slots else free
 
 
 def _between(spans: Iterable[Span], began: float, ended: float) -> list[Span]:

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -83,12 +84,10 @@ def managing_many(
 
     `program` is the module that each of them runs.
     """
-    variables = environment or {}
+    starting = partial(_starting, environment=environment, program=program)
     with ExitStack() as stack:
         started = [
-            stack.enter_context(
-                _starting(url, f"{MANAGER}-{number}", workers, target, *options, environment=variables, program=program)
-            )
+            stack.enter_context(starting(url, f"{MANAGER}-{number}", workers, target, *options))
             for number in range(managers)
         ]
         for each in started:

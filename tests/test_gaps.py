@@ -107,4 +107,4 @@ def test_common_time(since: float, until: float, longest: float) -> None:
     """The longest that a stay and one gap have in common; gaps are not added up."""
     spans = [(1.0, 3.0), (3.0, 4.0), (5.0, 7.0)]
 
-    assert gaps._overlap(gaps.Stay("a", 0, since, until), spans) == longest  # noqa: SLF001
+    assert gaps._overlap(gaps.Stay("a", since, until), spans) == longest  # noqa: SLF001
