@@ -174,7 +174,7 @@ class Dispatcher:
         self._take_back(now)
 
     def _take_back(self, now: float) -> None:
-        """Have go back what has waited too long behind another job."""
+        """Take back what has waited too long behind another job, to be run elsewhere."""
         for worker, ids in self._crew.overdue(now):
             self._exchanges.release(worker, ids)
 

@@ -26,7 +26,7 @@ from qw.slots import Outcome
 
 #: Seconds until it is asked again whether there is a job, where nothing tells: all that wait were rescued before.
 ASK_AGAIN: Final = 0.05
-#: Seconds in which the interpreter comes back from threads that do so.
+#: Seconds in which the interpreter comes back from threads that wait.
 AT_ONCE: Final = 0.001
 #: Ids without a job that one exchange drops out of workers' own lists before it leaves the rest to the next.
 MANY: Final = 1000

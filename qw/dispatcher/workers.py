@@ -102,10 +102,10 @@ class WorkerState:
     def room(self, pace: Pace, now: float) -> int:
         """How many jobs it may be given, of the duration that is usual now."""
         held = len(self.held)
-        self._patience = PATIENCE_HERE if self.is_here and pace.mean < LEISURELY else PATIENCE
         # `enough` first, though the pace would say so too: of dozens of slots most have that much.
         if held > pace.enough or self.stuck or self._alone or len(self._batches) >= MOST_BATCHES or not self.slot.ready:
             return 0
+        self._patience = PATIENCE_HERE if self.is_here and pace.mean < LEISURELY else PATIENCE
         # What may wait less in the slot is to begin that much sooner.
         return pace.room(held, max(0.0, self._empty_at(pace.mean) - now) + PATIENCE - self._patience)
 
