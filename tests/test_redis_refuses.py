@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +28,10 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def server(make_server: MakeServer) -> RedisServer:
     """Return a server of this test's own, which may be told to write its data to disk."""
-    return make_server(options=("--save", "3600 1"))
+    server = make_server()
+    with redis.Redis.from_url(server.url) as client:
+        client.config_set("save", "3600 1")  # as an option Redis 6.2 takes it for one word, and writes nothing
+    return server
 
 
 @pytest.fixture
@@ -233,11 +237,11 @@ def test_a_goodbye_that_is_refused_for_good(fleet: Fleet, server: RedisServer, p
 def test_a_redis_that_loads(fleet: Fleet, server: RedisServer, plain: redis.Redis, gate: Gate) -> None:
     """It is back when it takes commands, not when it lets connect."""
     fleet.start(server.url)
-    plain.mset({f"filler:{n}": "" for n in range(2000)})
+    # While it loads it answers after each 2 MB, which do not become less in its file.
+    plain.mset({f"filler:{n}": os.urandom(4096) for n in range(2000)})
     push(plain, "before", {**gate.fields, "do": "hold"})
     gate.await_runs(1)
-    slow = ("--key-load-delay", "500", "--loading-process-events-interval-bytes", "1024")
-    server.options = (*server.options, *slow)
+    server.options = (*server.options, "--key-load-delay", "500")
     loading = threading.Thread(target=server.restart)
     loading.start()
     gate.open()
