@@ -56,6 +56,8 @@ class Listener:
         self._inbox, self._outbox = socket.socketpair()
         self._started = threading.Event()
         self._stopping = threading.Thread(target=self._stop, name="qw-stop", daemon=True)
+        #: The signal that ends the work.
+        self._first = signal.SIGTERM
         #: The first signal of those that came before there was a thread to hear them, and when it did.
         self._early: tuple[int, float] | None = None
 
@@ -94,7 +96,7 @@ class Listener:
     def _listen(self) -> None:
         first = self._inbox.recv(1)
         began = time.monotonic()
-        logs.say(_LOGGER, logging.INFO, "stop", signal=signal.Signals(first[0]).name)
+        self._first = signal.Signals(first[0])
         self._stopping.start()
         while self._inbox.recv(1) == first and time.monotonic() - began < ECHO:
             pass
@@ -103,8 +105,15 @@ class Listener:
         os._exit(INTERRUPTED)
 
     def _stop(self) -> None:
-        self._started.wait()
+        manager = self._manager
+        if manager is None:
+            return
         # It may have stopped by itself meanwhile; and what has gone wrong, the main thread's join raises as well.
         with contextlib.suppress(Exception):
-            if self._manager is not None:
-                self._manager.stop()
+            # First, so that whoever has read the line can rely on it: no job is taken any more.
+            if self._started.is_set():
+                manager.quiet()
+        logs.say(_LOGGER, logging.INFO, "stop", signal=self._first.name)
+        self._started.wait()
+        with contextlib.suppress(Exception):
+            manager.stop()
