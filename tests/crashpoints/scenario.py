@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import inspect
 import json
 import logging
 import multiprocessing
 import os
+import queue
 import signal
-import threading
 import time
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any, Final
@@ -28,6 +29,9 @@ RESCUES: Final = "lease" in inspect.signature(Manager).parameters
 LEASE: Final = 1.5
 #: The same for the one that recovers: it keeps the mark of a dead one for two of these.
 LEASE_AFTER: Final = 0.15
+
+#: The signal at which a manager writes into its log where each of its threads is.
+TELL: Final = signal.SIGUSR1
 
 #: What the jobs are told to do; in this order they are queued, in groups that are queued together.
 GROUPS: Final[tuple[tuple[tuple[str, str], ...], ...]] = (
@@ -126,10 +130,12 @@ class Place:
 
 def live(place: Place) -> None:
     """Be a manager until SIGTERM."""
-    told = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: told.set())
+    # No event: a handler that sets one waits for ever if the thread that it interrupts is just looking at it.
+    told: queue.SimpleQueue[int] = queue.SimpleQueue()
+    signal.signal(signal.SIGTERM, lambda number, _: told.put(number))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with open(place.log, "a", 1) as log:  # noqa: PTH123 - for a stream
+        faulthandler.register(TELL, log)
         logging.basicConfig(stream=log, level=logging.INFO, force=True, format="%(asctime)s %(levelname)s %(message)s")
         manager = place.manager()
         try:
@@ -137,10 +143,18 @@ def live(place: Place) -> None:
         except QwError as error:  # a connection was cut while it asked whether Redis is there
             logging.getLogger("qw.manager").warning("not started: %s", error)
             return
-        while not told.wait(0.1) and not _is_over(manager):
+        while not _comes(told, within=0.1) and not _is_over(manager):
             pass
         with contextlib.suppress(Exception):
             manager.stop()
+
+
+def _comes(told: queue.SimpleQueue[int], within: float) -> bool:
+    try:
+        told.get(timeout=within)
+    except queue.Empty:
+        return False
+    return True
 
 
 def _is_over(manager: Manager) -> bool:
@@ -168,10 +182,13 @@ class Victim:
         self.process.terminate()
 
     def end(self, within: float) -> bool:
-        """Wait for its end; returns False when it had to be killed after so many seconds."""
+        """Wait for its end; returns False when it had to be killed after so many seconds: its log says where it was."""
         self.process.join(within)
         if not self.process.is_alive():
             return True
+        if self.process.pid is not None:
+            os.kill(self.process.pid, TELL)
+        self.process.join(1)
         self.process.kill()
         self.process.join()
         return False

@@ -179,7 +179,8 @@ class Trial:
             wait_until(lambda: self._starts() and not before & self._starts(), PATIENCE, "the dead to be forgotten")
         finally:
             healthy.stop()
-            healthy.end(PATIENCE)
+            in_time = healthy.end(PATIENCE)
+        assert in_time, "the manager that recovered did not leave"
 
     def _starts(self) -> set[str]:
         return set(snapshot(self._plain).get("all:beats", ()))
