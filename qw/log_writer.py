@@ -47,6 +47,9 @@ class Writer(logging.Handler):
             self.handleError(record)
 
     def _put(self, record: logging.LogRecord) -> None:
+        if self._thread is not None and not self._thread.is_alive():
+            # This is a fork of the process that has the thread, and what waited there is written there.
+            self._thread, self._lines, self._lost = None, SimpleQueue(), 0
         if self._lines.qsize() >= MOST:
             self._lost += 1
             return

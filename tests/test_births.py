@@ -5,23 +5,31 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from multiprocessing import forkserver
 from pathlib import Path
+from typing import Literal
 
+import psutil
 import pytest
 import redis
+from redis.connection import AbstractConnection
 
-from qw.dispatcher.crew import Crew
+from qw.dispatcher.crew import FIRST_PAUSE, Crew
+from qw.slots import births
 from qw.slots.inline import InlineSlot
 from qw.slots.process import ProcessSlot
 from qw.target import Target
 from tests.support import targets
 from tests.support.embedded import is_gone
-from tests.support.managers import Gate, left_in, push
+from tests.support.links import Place, nobody_connects
+from tests.support.managers import Gate, descriptors, push
+from tests.support.network import Network
 from tests.support.running import Running
+from tests.support.server import RedisServer
 from tests.support.wait import wait_until
 from tests.test_slots_process import hand, pid_of
 
@@ -135,23 +143,125 @@ def test_a_fork_server_that_dies_at_a_birth(
     wait_until(lambda: slots[2].reports() == [] and slots[2].ready)
 
 
+# -- Beside threads that connect ---------------------------------------------------------------------------------------
+
+
+class Dialler:
+    """A thread that connects, until it is let go."""
+
+    def __init__(self) -> None:
+        self._answered, begun = threading.Event(), threading.Event()
+
+        def connect() -> None:
+            with births.connecting():
+                begun.set()
+                self._answered.wait(20)
+
+        self._thread = threading.Thread(target=connect)
+        self._thread.start()
+        begun.wait()
+
+    def answer(self) -> None:
+        """Let it go, and wait until it is gone."""
+        self._answered.set()
+        self._thread.join()
+
+
+@pytest.fixture
+def dialler() -> Iterator[Dialler]:
+    """Return one that connects."""
+    one = Dialler()
+    yield one
+    one.answer()
+
+
+def a_slot(method: Literal["fork", "spawn"]) -> ProcessSlot:
+    """Return a slot that is not born yet."""
+    return ProcessSlot("web.0", Target.load(targets.obey), multiprocessing.get_context(method), lambda: None)
+
+
+def test_none_is_forked_while_a_thread_connects(dialler: Dialler) -> None:
+    """What locks that thread holds nobody would ever give back in the new process. Nothing is left open."""
+    slot, before = a_slot("fork"), descriptors()
+    with pytest.raises(births.NotNow):
+        slot.start()
+    assert (slot.alive, descriptors()) == (False, before)
+    dialler.answer()
+    slot.start()
+
+    assert slot.alive
+    slot.kill()
+    assert slot.join(5)
+
+
+def test_others_need_not_wait(dialler: Dialler) -> None:
+    """A process that is no fork of this one has its own locks."""
+    slot = a_slot("spawn")
+    slot.start()
+
+    assert slot.alive
+    slot.kill()
+    assert slot.join(5)
+
+
+def test_one_that_waits_for_an_answer_is_no_hindrance(dialler: Dialler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a Redis that does not answer would keep a worker from having a process."""
+    monkeypatch.setattr(births, "ANSWER", 0.05)
+    slot = a_slot("fork")
+    births.insist(slot.start)
+
+    assert slot.alive
+    slot.kill()
+    assert slot.join(5)
+
+
+def test_a_birth_that_is_put_off_is_no_failure() -> None:
+    """It comes soon, and no death is counted; the first ones are waited for."""
+    reasons: list[Exception] = [births.NotNow(), births.NotNow()]
+    crew = Crew(["w1"], lambda name: Reluctant(name, reasons))
+    crew.start()
+    assert (crew["w1"].slot.alive, reasons) == (True, [])
+    crew["w1"].slot.kill()
+    deaths = [crew["w1"].deaths for _ in crew.died(1.0)]
+    reasons.append(births.NotNow())
+    crew.revive(1.0)
+    again = crew["w1"].reborn_at
+    assert (crew["w1"].slot.alive, [crew["w1"].deaths]) == (False, deaths)
+    assert 1.0 < again < 1.0 + FIRST_PAUSE
+    crew.revive(again)
+
+    assert crew["w1"].slot.alive
+
+
+def test_a_link_connects_as_one_of_those() -> None:
+    """All connections of a dispatcher are made by links, each in a thread of its own."""
+    context, seen = multiprocessing.get_context("fork"), []
+
+    def connect() -> AbstractConnection:
+        with pytest.raises(births.NotNow):
+            births.check(context)
+        seen.append(1)
+        raise OSError("that was all")
+
+    link = Place("redis://127.0.0.1:1/0").link
+    link._connect = connect  # noqa: SLF001 - in place of redis-py
+    link.open()
+    wait_until(lambda: len(seen) > 1, why="a second attempt")
+    link.close()
+    wait_until(nobody_connects)
+
+    births.check(context)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("halted", [False, True], ids=["before a birth", "at a birth"])
-def test_a_manager_outlives_its_fork_server(plain: redis.Redis, redis_url: str, gate: Gate, *, halted: bool) -> None:
-    """The next job is run by a process of another one."""
-    with closing(Running(redis_url, "tests.support.targets:obey")) as running:
+def test_a_process_is_born_though_nobody_answers(plain: redis.Redis, redis_server: RedisServer, gate: Gate) -> None:
+    """While the manager waits for Redis, which is a second or more for each of its connections."""
+    with Network(redis_server.port) as network, closing(Running(network.url, "tests.support.targets:obey")) as running:
         push(plain, "a", gate.fields)
         running.line("finish")
-        server = parent_of(pid_of(gate))
-        os.kill(server, signal.SIGSTOP if halted else signal.SIGKILL)
-        os.kill(pid_of(gate), signal.SIGKILL)
-        running.line("crash")
-        if halted:
-            os.kill(server, signal.SIGKILL)
-        push(plain, "b", gate.fields)
-        gate.await_runs(2)
+        network.swallow()
+        manager = psutil.Process(running.process.pid)
+        (first,) = manager.children()
+        first.kill()
 
-        assert parent_of(pid_of(gate)) != server
-        running.send(signal.SIGTERM)
-        assert running.end() == 0
-    assert left_in(plain) == {}
+        wait_until(lambda: [child for child in manager.children() if child != first], within=20)

@@ -12,7 +12,7 @@ from typing import Final
 
 from qw.dispatcher.pace import Pace
 from qw.dispatcher.workers import Death, WorkerState
-from qw.slots import Report, Slot
+from qw.slots import Report, Slot, births
 
 #: Seconds between the deaths of a slot that never gets to report: doubled each time, up to the longest.
 FIRST_PAUSE: Final = 0.1
@@ -68,7 +68,7 @@ class Crew:
     def start(self) -> None:
         """Give birth to all slots."""
         for state in self:
-            state.slot.start()
+            births.insist(state.slot.start)
 
     def died(self, now: float) -> Iterator[Death]:
         """Yield what each slot that has died, and was not retired, leaves behind; a retired one's jobs as well."""
@@ -104,6 +104,8 @@ class Crew:
             if state.reborn_at and state.reborn_at <= now:
                 try:
                     state.rebirth()
+                except births.NotNow:
+                    state.reborn_at = now + births.SOON
                 except (OSError, RuntimeError) as error:
                     # No memory, no descriptor, no process left: others may give some back. Or it died too soon to
                     # be told what it is for.

@@ -26,7 +26,7 @@ from redis.exceptions import ResponseError
 from qw.client.connect import connect, keeps_out
 from qw.client.replies import code_of, is_read_only
 from qw.scripts import Call
-from qw.slots import descriptors
+from qw.slots import births, descriptors
 from qw.wire import NOTHING, Argument, Reader, pack
 
 T = TypeVar("T")
@@ -137,8 +137,8 @@ class Link:
         # At once after one that worked; else who accepts and hangs up, or refuses all, would be called without end.
         while not self._closed.wait(pause(self.failures, outside=outside) if self.failures else 0.0):
             try:
-                connection = self._connect()
-                connect(connection)
+                with births.connecting():
+                    connect(connection := self._connect())
             except Exception as error:  # noqa: BLE001 - a credential provider may raise anything, and not for ever
                 self.failures += 1
                 outside = keeps_out(error)

@@ -43,10 +43,14 @@ Exit codes: 0 done, 1 another error, 2 usage, 3 the target cannot be used, 4 no 
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from qw import logs
 from qw.commands.arguments import Arguments
 from qw.commands.running import run
+
+if TYPE_CHECKING:
+    from qw.manager._making import StartMethod
 
 #: A worker process is one Python; more than this is a slip of the finger.
 MOST_WORKERS = 1024
@@ -72,11 +76,11 @@ def _act(arguments: Arguments) -> None:
 
     listener = Listener()
     listener.install()
-    if mode == "processes":
-        _fork_early(arguments.word("<target>"))
+    start_method = _start_method(arguments.word("<target>")) if mode == "processes" else None
     with reaching(arguments) as place:
         from qw.dispatcher import KEEP_DEAD
         from qw.manager import Manager
+        from qw.slots import births
 
         manager = Manager(
             arguments.word("<target>"),
@@ -88,7 +92,7 @@ def _act(arguments: Arguments) -> None:
             mode="threads" if mode == "threads" else "processes",
             url=place.url,
             namespace=place.namespace,
-            start_method="forkserver",
+            start_method=start_method,
             grace=grace,
             burst=arguments.given("--burst"),
             lease=arguments.seconds("--lease"),
@@ -99,15 +103,17 @@ def _act(arguments: Arguments) -> None:
             keep_dead=keep_dead or KEEP_DEAD,
             keep_dead_for=keep_dead_for,
         )
+        births.freeze()
         run_until_told(manager, listener)
 
 
-def _fork_early(target: str) -> None:
-    """Start the fork server while there are no threads, and little more than the target is imported."""
-    from qw.slots import fork_server
+def _start_method(target: str) -> StartMethod:
+    """Import the target's module, and see whether that has started threads, before qw has any."""
+    from qw.slots import births
     from qw.target import Target
 
-    fork_server.start(Target.load(target).module)
+    Target.load(target)
+    return births.safe_method()
 
 
 if __name__ == "__main__":

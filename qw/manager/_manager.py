@@ -18,7 +18,7 @@ from qw.manager._exit import stop_at_exit
 from qw.manager._limits import check_descriptors
 from qw.manager._making import LOGGER, Mode, StartMethod, default_name, make_client, make_site, slot_maker
 from qw.manager._settings import Settings
-from qw.slots import fork_server, interrupts
+from qw.slots import births, interrupts
 from qw.target import J, Target, TargetLike
 
 #: Seconds until a manager that could start must have connected.
@@ -149,9 +149,10 @@ class Manager:
         target = self.target
         if self.mode == "processes":
             check_descriptors(self.num_workers)
-        check(self._client.connection_pool, logger=LOGGER)
+        with births.connecting():
+            check(self._client.connection_pool, logger=LOGGER)
         if self._context.get_start_method() == "forkserver":
-            fork_server.preload(target.module)
+            births.preload(target.module)
         self._told_to_stop = self._told_to_be_quiet = False
         self._dispatcher = dispatcher = self._make_dispatcher(None)
         self._totals = dispatcher.journal.totals

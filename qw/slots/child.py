@@ -23,7 +23,7 @@ from typing import Final
 
 import attrs
 
-from qw.slots import interrupts
+from qw.slots import births, interrupts
 from qw.slots._slot import Outcome
 from qw.slots.alarm import Alarm
 from qw.slots.channel import DOWN, READY, pack_end, pack_outcome
@@ -60,6 +60,7 @@ def prepare(setup: Setup) -> None:
     """Put the process in order: descriptors, signals, and the lifeline."""
     global _setup  # noqa: PLW0603 - the initializer of an executor has no other way to its task
     _setup = setup
+    births.freeze()
     interrupts.ignore()
     # What the target starts is of this group as well, and ends with it when it is killed.
     with contextlib.suppress(OSError):

@@ -39,6 +39,9 @@ def _pass(_number: int, _frame: FrameType | None) -> None:
 def ignore() -> None:
     """Outlive SIGINT and SIGTERM: a terminal and systemd signal the whole group; the manager decides about a slot."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A slot has a group of its own, to which no terminal sends its end.
+    if signal.SIGHUP in _ignored:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     # Not SIG_IGN: programs that the target starts would inherit that, and could not be terminated.
     outlive(signal.SIGTERM)
     # It was born with SIGINT blocked, which programs that the target starts would inherit.
@@ -59,6 +62,8 @@ def outlive(*numbers: signal.Signals, handler: Handler = _pass) -> None:
 
 #: The handlers that were set here; another one may be there by now.
 _own: dict[signal.Signals, Handler] = {}
+#: Those that this process ignores only because the one handled them that it was forked from.
+_ignored: set[signal.Signals] = set()
 #: What the thread that forks had blocked before.
 _forking = threading.local()
 
@@ -85,6 +90,8 @@ def _in_child() -> None:
         signal.set_wakeup_fd(-1)
         for number in ours:
             signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)
+    _ignored.clear()
+    _ignored.update(number for number in ours if number != signal.SIGTERM)
     _own.clear()
     _after_fork()
 

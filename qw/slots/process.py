@@ -27,7 +27,7 @@ from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Final, cast
 
-from qw.slots import descriptors, interrupts, stdin
+from qw.slots import births, descriptors, interrupts, stdin
 from qw.slots._slot import Outcome, Report
 from qw.slots.channel import Channel, pair
 from qw.slots.child import Setup, prepare, serve
@@ -90,8 +90,13 @@ class ProcessSlot:
 
     @interrupts.postponed()
     def start(self) -> None:
-        """Give birth to the process. Raises `OSError` or `RuntimeError` when the system has nothing left for it."""
+        """
+        Give birth to the process.
+
+        Raises `OSError` or `RuntimeError` when the system has nothing left for it, and `births.NotNow`.
+        """
         with descriptors.birth:
+            births.check(self._context)
             channel, child_channel = pair()
             lifeline, child_lifeline = socket.socketpair()
             self._tally = Tally.make(channel)

@@ -1,4 +1,4 @@
-"""How `qw-manager` comes by its processes: by forks of itself, with all that the target's module has made."""
+"""How `qw-manager` comes by its processes: by forks of itself, with all that it has made, or by a fork server's."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import signal
 import textwrap
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -26,6 +27,12 @@ def note(name, line):
     with (HERE / name).open("ab", buffering=0) as file:
         file.write(f"{line}\\n".encode())
 note("imports", os.getpid())
+"""
+
+#: A target beside which the manager does not fork.
+WITH_A_THREAD = """
+threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()
+def f(job_id, job_data): note("runs", os.getpid())
 """
 
 pytestmark = pytest.mark.slow
@@ -62,26 +69,69 @@ def test_a_target_is_imported_once(start: Start, tmp_path: Path) -> None:
     mine = psutil.Process(manager.process.pid)
     family = mine.children(recursive=True)
     assert written(tmp_path / "imports") == [str(manager.process.pid)]
-    assert len(family) == 4  # the fork server, multiprocessing's resource tracker, and two workers
+    assert len(family) == 2  # the workers: no fork server, and no resource tracker
     assert {tuple(each.cmdline()) for each in family} == {tuple(mine.cmdline())}
 
 
-def test_processes_are_without_what_the_manager_alone_needs(start: Start, client: Client, tmp_path: Path) -> None:
-    """redis-py, and the asyncio that it brings, are ten megabytes: they are imported after the fork, in one process."""
-    start("def f(job_id, job_data): note('modules', {'json', 'redis', 'asyncio'} & {*sys.modules})")
+def test_what_the_processes_share_stays_shared(start: Start, client: Client, tmp_path: Path) -> None:
+    """Their collector leaves alone what was there before them: to look at it is to write to it."""
+    start(
+        """
+        import gc
+        MINE = [[]]
+        def f(job_id, job_data): note("collected", any(each is MINE for each in gc.get_objects()))
+        """
+    )
     client.wait_job(client.queue_job({"any": "thing"}), timeout=20)
 
-    assert written(tmp_path / "modules") == ["{'json'}"]
+    assert written(tmp_path / "collected") == ["False"]
+
+
+@pytest.mark.parametrize("ignored", [False, True], ids=["as usual", "nohup"])
+def test_signals_are_to_a_process_what_they_are_to_others(
+    start: Start, client: Client, tmp_path: Path, *, ignored: bool
+) -> None:
+    """What the manager does at SIGHUP is its own, and what a target starts would inherit that it is ignored."""
+    number = signal.SIGHUP
+    before = signal.signal(number, signal.SIG_IGN if ignored else signal.SIG_DFL)
+    try:
+        start(
+            """
+            import signal
+            def f(job_id, job_data):
+                note("is", signal.getsignal(signal.SIGHUP).name)
+                note("is", signal.set_wakeup_fd(-1) if threading.current_thread() is threading.main_thread() else 0)
+            """
+        ).line("ready")
+    finally:
+        signal.signal(number, before)
+    client.wait_job(client.queue_job({"any": "thing"}), timeout=20)
+
+    assert written(tmp_path / "is") == ["SIG_IGN" if ignored else "SIG_DFL", "-1"]
+
+
+def test_what_a_target_logs_is_in_the_log(start: Start, client: Client) -> None:
+    """Whoever writes the manager's lines is a thread of the manager, which its forks have not."""
+    manager = start(
+        """
+        import logging
+        def f(job_id, job_data):
+            logging.getLogger("mine").warning("seen %s", job_data["name"])
+            if job_data["name"] == "first": os.kill(os.getpid(), 9)
+        """
+    )
+    client.queue_job({"name": "first"})
+    for _ in range(3):  # the second and the third are of a process that was born while the manager wrote lines
+        wait_until(lambda: sum("crash" in line for line in manager.said) == 3, within=20)
+    client.wait_job(client.queue_job({"name": "second"}), timeout=20)
+    wait_until(lambda: any("seen second" in line for line in manager.said), within=20)
+
+    assert sum(" ready " in line for line in manager.said) == 1
 
 
 def test_a_target_with_a_thread_is_not_forked_beside_it(start: Start, tmp_path: Path) -> None:
-    """Then the fork server is an interpreter of its own, and imports the target as well."""
-    manager = start(
-        """
-        threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()
-        def f(job_id, job_data): note("runs", job_id)
-        """
-    )
+    """Then there is a fork server, an interpreter of its own, which imports the target as well."""
+    manager = start(WITH_A_THREAD)
     manager.line("ready")
 
     imports = written(tmp_path / "imports")
@@ -125,7 +175,7 @@ def test_all_end_with_the_manager(client: Client, start: Start, tmp_path: Path) 
 
 
 def test_a_process_can_start_others_of_its_own(client: Client, start: Start, tmp_path: Path) -> None:
-    """By a fork server too: that of the manager was started under a lock, which must not be held for ever in a fork."""
+    """By a fork server too."""
     start(
         """
         def square(number): return number * number
@@ -138,19 +188,27 @@ def test_a_process_can_start_others_of_its_own(client: Client, start: Start, tmp
     wait_until(lambda: written(tmp_path / "runs") == ["[9]"], within=20)
 
 
-def test_a_fork_server_that_dies_is_replaced(client: Client, start: Start, tmp_path: Path) -> None:
-    """By an interpreter of its own, as the manager has threads by then."""
-    manager = start("def f(job_id, job_data): note('runs', os.getpid())")
+@pytest.mark.parametrize("halted", [False, True], ids=["before a birth", "at a birth"])
+def test_a_fork_server_that_dies_is_replaced(client: Client, start: Start, tmp_path: Path, *, halted: bool) -> None:
+    """The next job is run by a process of another one."""
+    manager = start(WITH_A_THREAD)
     manager.line("ready")
-    servers = [each for each in psutil.Process(manager.process.pid).children() if each.children()]
-    workers = servers[0].children()
-    servers[0].kill()
-    for worker in workers:
-        os.kill(worker.pid, signal.SIGKILL)
+    server = next(each for each in psutil.Process(manager.process.pid).children() if each.children())
+    workers = server.children()
+    server.suspend() if halted else server.kill()
+    workers[0].kill()
+    manager.line("crash")
+    with suppress(psutil.NoSuchProcess):
+        server.kill()
+    workers[1].kill()
     client.queue_job({"a": "b"})
 
     wait_until(lambda: written(tmp_path / "runs"), within=20)
-    assert int(written(tmp_path / "runs")[0]) not in {worker.pid for worker in workers}
+    runner = psutil.Process(int(written(tmp_path / "runs")[0]))
+    assert runner.pid not in {worker.pid for worker in workers}
+    assert runner.ppid() != server.pid
+    manager.send(signal.SIGTERM)
+    assert manager.end() == 0
 
 
 def test_a_second_signal_ends_a_long_import(start: Start, tmp_path: Path) -> None:
