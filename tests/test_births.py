@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from multiprocessing import forkserver
@@ -30,6 +31,7 @@ from tests.support.managers import Gate, descriptors, push
 from tests.support.network import Network
 from tests.support.running import Running
 from tests.support.server import RedisServer
+from tests.support.targets import write_down
 from tests.support.wait import wait_until
 from tests.test_slots_process import hand, pid_of
 
@@ -111,6 +113,25 @@ def test_one_that_has_said_that_it_is_ready_is_born(slots: list[ProcessSlot]) ->
     assert slot.born
 
 
+def test_what_a_process_shares_stays_shared(gate: Gate) -> None:
+    """Its collector leaves alone what was there before it: to look at it is to write to it."""
+    assert gc.get_freeze_count() == 0
+    context = multiprocessing.get_context("fork")
+    slot = ProcessSlot("web.0", Target.load(note_frozen), context, lambda: None)
+    slot.start()
+    hand(slot, ("one", gate.fields))
+    gate.await_runs(1)
+    slot.kill()
+    assert slot.join(5)
+
+    assert int(gate.runs[0]) > 1000
+
+
+def note_frozen(_job_id: str, job_data: Mapping[str, str]) -> None:
+    """Write down how many objects the collector leaves alone."""
+    write_down(job_data["file"], f"{gc.get_freeze_count()}")
+
+
 def parent_of(pid: int) -> int:
     """Return the process that bore this one."""
     return int(Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[1])
@@ -161,6 +182,11 @@ class Dialler:
         self._thread.start()
         begun.wait()
 
+    @property
+    def connects(self) -> bool:
+        """Whether it does so still."""
+        return self._thread.is_alive()
+
     def answer(self) -> None:
         """Let it go, and wait until it is gone."""
         self._answered.set()
@@ -210,7 +236,7 @@ def test_one_that_waits_for_an_answer_is_no_hindrance(dialler: Dialler, monkeypa
     slot = a_slot("fork")
     births.insist(slot.start)
 
-    assert slot.alive
+    assert (slot.alive, dialler.connects) == (True, True)
     slot.kill()
     assert slot.join(5)
 
