@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 from qw import logs
 from qw.commands.running import INTERRUPTED
-from qw.slots import interrupts
+from qw.slots import births, interrupts
 
 if TYPE_CHECKING:
     from qw.manager import Manager
@@ -41,6 +41,7 @@ def run_until_told(manager: Manager, listener: Listener) -> None:
 
     Must be called in the main thread, after `listener.install()`. Raises what `Manager.start` and `Manager.join` do.
     """
+    births.freeze()  # all that is imported is there to stay, and is shared with the processes
     listener.listen(manager)
     manager.start()
     listener.started()

@@ -80,7 +80,6 @@ def _act(arguments: Arguments) -> None:
     with reaching(arguments) as place:
         from qw.dispatcher import KEEP_DEAD
         from qw.manager import Manager
-        from qw.slots import births
 
         manager = Manager(
             arguments.word("<target>"),
@@ -103,7 +102,6 @@ def _act(arguments: Arguments) -> None:
             keep_dead=keep_dead or KEEP_DEAD,
             keep_dead_for=keep_dead_for,
         )
-        births.freeze()
         run_until_told(manager, listener)
 
 
