@@ -23,7 +23,7 @@ from typing import Final
 
 import attrs
 
-from qw.slots import births, interrupts
+from qw.slots import births, inherited, interrupts
 from qw.slots._slot import Outcome
 from qw.slots.alarm import Alarm
 from qw.slots.channel import DOWN, READY, pack_end, pack_outcome
@@ -61,6 +61,7 @@ def prepare(setup: Setup) -> None:
     global _setup  # noqa: PLW0603 - the initializer of an executor has no other way to its task
     _setup = setup
     births.freeze()
+    inherited.let_go()
     interrupts.ignore()
     # What the target starts is of this group as well, and ends with it when it is killed.
     with contextlib.suppress(OSError):

@@ -22,12 +22,13 @@ import threading
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing.connection import wait as wait_for
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Final, cast
 
-from qw.slots import births, descriptors, interrupts, stdin
+from qw.slots import births, descriptors, inherited, interrupts, stdin
 from qw.slots._slot import Outcome, Report
 from qw.slots.channel import Channel, pair
 from qw.slots.child import Setup, prepare, serve
@@ -120,6 +121,14 @@ class ProcessSlot:
             if self._pidfd >= 0:
                 self._kept.add(self._pidfd)
             descriptors.keep(*self._kept)
+            self._note_belongings(self._process)
+
+    def _note_belongings(self, process: BaseProcess) -> None:
+        if self._executor is None:
+            return
+        ints = [process.sentinel, *([self._pidfd] if self._pidfd >= 0 else [])]
+        own = (self._channel.close, self._tally.close, self._lifeline.close, self._tickets.close)
+        inherited.note(self, self._executor, *own, *(partial(os.close, fileno) for fileno in ints))
 
     def _bear(self, setup: Setup) -> BaseProcess:
         self._executor = ProcessPoolExecutor(1, self._context, prepare, (setup,))
@@ -139,6 +148,7 @@ class ProcessSlot:
 
     def _let_go(self) -> None:
         """Close what is open of it here."""
+        inherited.forget(self)
         descriptors.forget(*self._kept)
         self._channel.close()
         self._tally.close()
