@@ -41,13 +41,13 @@ Start = Callable[..., Running]
 
 @pytest.fixture
 def start(redis_url: str, tmp_path: Path) -> Iterator[Start]:
-    """Return a function that starts a manager of two processes, whose target is `f` in a module with this text."""
+    """Return a function that starts a manager of some processes, whose target is `f` in a module with this text."""
     managers: list[Running] = []
 
-    def start_manager(text: str, *arguments: str) -> Running:
+    def start_manager(text: str, *arguments: str, workers: int = 2) -> Running:
         (tmp_path / "forked.py").write_text(HEAD + textwrap.dedent(text))
         paths = {"PYTHONPATH": f"{ROOT}:{tmp_path}", "PYTHONUNBUFFERED": ""}
-        managers.append(Running(redis_url, "forked:f", "--workers=2", *arguments, environment=paths))
+        managers.append(Running(redis_url, "forked:f", f"--workers={workers}", *arguments, environment=paths))
         return managers[-1]
 
     yield start_manager
@@ -107,6 +107,39 @@ def test_signals_are_to_a_process_what_they_are_to_others(
     client.wait_job(client.queue_job({"any": "thing"}), timeout=20)
 
     assert written(tmp_path / "is") == ["SIG_IGN" if ignored else "SIG_DFL", "-1"]
+
+
+def test_the_last_of_many_has_no_more_open_than_the_first(start: Start, client: Client, tmp_path: Path) -> None:
+    """But for one descriptor of each: its target may need many, and `select` takes none above 1023."""
+    workers = 16
+    start(
+        f"""
+        def f(job_id, job_data):
+            note("open", len(os.listdir("/proc/self/fd")))
+            while len((HERE / "open").read_text().splitlines()) < {workers}: time.sleep(0.01)
+        """,
+        workers=workers,
+    )
+    client.queue_jobs([{"a": "b"}] * workers)
+    wait_until(lambda: len(written(tmp_path / "open")) == workers, within=20)
+
+    numbers = sorted(int(line) for line in written(tmp_path / "open"))
+    assert numbers[-1] - numbers[0] <= workers
+
+
+def test_a_process_begins_as_any_other(start: Start, client: Client, tmp_path: Path) -> None:
+    """In a main thread, though the manager's dispatcher, a daemon, has forked it; threads of the target's are none."""
+    start(
+        """
+        def f(job_id, job_data):
+            me = threading.current_thread()
+            note("thread", f"{me.name} {me.daemon} {threading.Thread().daemon} {me is threading.main_thread()}")
+            if len((HERE / "thread").read_text().splitlines()) == 1: os.kill(os.getpid(), 9)
+        """
+    )
+    client.wait_job(client.queue_job({"a": "b"}), timeout=20)
+
+    assert written(tmp_path / "thread") == ["MainThread False False True"] * 2
 
 
 def test_what_a_target_logs_is_in_the_log(start: Start, client: Client) -> None:
