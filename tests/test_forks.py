@@ -135,7 +135,8 @@ def test_a_process_begins_as_any_other(start: Start, client: Client, tmp_path: P
             me = threading.current_thread()
             note("thread", f"{me.name} {me.daemon} {threading.Thread().daemon} {me is threading.main_thread()}")
             if len((HERE / "thread").read_text().splitlines()) == 1: os.kill(os.getpid(), 9)
-        """
+        """,
+        workers=1,
     )
     client.wait_job(client.queue_job({"a": "b"}), timeout=20)
 
