@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import select
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
@@ -82,5 +84,33 @@ class Writer(logging.Handler):
         if self._stream is None:  # it was closed before the program began
             return
         with contextlib.suppress(OSError, ValueError):
-            self._stream.write(text)
-            self._stream.flush()
+            fileno = _descriptor(self._stream)
+            if fileno is None:
+                self._stream.write(text)
+                self._stream.flush()
+            else:
+                _write(fileno, text.encode(self._stream.encoding, self._stream.errors or "strict"))
+
+
+def _descriptor(stream: TextIO) -> int | None:
+    """
+    Return what a stream writes to, if that is a descriptor.
+
+    To write by the stream is to hold the lock of its buffer for as long as nobody reads: a process that is forked
+    meanwhile could never print, and who forks it flushes the stream first of all, and would wait.
+    """
+    if stream.closed:
+        raise ValueError("the stream is closed")
+    try:
+        return stream.fileno()
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _write(fileno: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        try:
+            rest = rest[os.write(fileno, rest) :]
+        except BlockingIOError:  # somebody else who has it open wants it so
+            select.select([], [fileno], [])

@@ -29,6 +29,7 @@ from tests.support.embedded import is_gone
 from tests.support.links import Place, nobody_connects
 from tests.support.managers import Gate, descriptors, push
 from tests.support.network import Network
+from tests.support.programs import run_python
 from tests.support.running import Running
 from tests.support.server import RedisServer
 from tests.support.targets import write_down
@@ -277,6 +278,42 @@ def test_a_link_connects_as_one_of_those() -> None:
     wait_until(nobody_connects)
 
     births.check(context)
+
+
+def test_a_process_can_print_though_another_thread_was_at_it(tmp_path: Path) -> None:
+    """And nobody reads what that one prints: the lock of its stream is not the new process's."""
+    (tmp_path / "program.py").write_text(PRINTS)
+    done = run_python(str(tmp_path / "program.py"), environment={"PYTHONUNBUFFERED": ""}, within=20)
+
+    assert (done.returncode, done.stdout) == (0, "ended with 0\n")
+
+
+PRINTS = """
+import os, sys, threading, time
+from qw.slots import streams
+
+reading, writing = os.pipe()
+os.dup2(writing, 2)
+os.set_blocking(2, False)
+try:
+    while True: os.write(2, b"." * 4096)
+except BlockingIOError: pass
+os.set_blocking(2, True)
+printing = threading.Thread(target=lambda: print("never read", file=sys.stderr), daemon=True)
+printing.start()
+place = f"/proc/self/task/{printing.native_id}/syscall"
+while open(place).read().split()[1:2] != ["0x2"]: time.sleep(0.01)
+with streams.replaced():
+    pid = os.fork()
+    if not pid:
+        sys.stderr.buffer.write(b"kept for later")
+        os._exit(0)
+until = time.monotonic() + 10
+while not (ended := os.waitpid(pid, os.WNOHANG))[0] and time.monotonic() < until: time.sleep(0.01)
+print("ended with", ended[1] if ended[0] else "nothing", flush=True)
+os.kill(pid, 9) if not ended[0] else None
+os._exit(0)
+"""
 
 
 @pytest.mark.slow

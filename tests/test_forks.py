@@ -143,6 +143,42 @@ def test_a_process_begins_as_any_other(start: Start, client: Client, tmp_path: P
     assert written(tmp_path / "thread") == ["MainThread False False True"] * 2
 
 
+def test_a_signal_that_a_module_handles_ends_nobody(start: Start, client: Client, tmp_path: Path) -> None:
+    """Such as SIGCHLD, which comes to the manager when a process of its own dies."""
+    start(
+        """
+        import signal
+        signal.signal(signal.SIGCHLD, lambda *_: note("handled", 1))
+        def f(job_id, job_data):
+            note("runs", job_id)
+            if len((HERE / "runs").read_text().splitlines()) == 1: os.kill(os.getpid(), 9)
+        """
+    )
+    job_id = client.queue_job({"a": "b"})
+    client.wait_job(job_id, timeout=20)
+
+    assert written(tmp_path / "runs") == [job_id] * 2
+    wait_until(lambda: written(tmp_path / "handled"), why="the handler, in the main thread")
+
+
+def test_a_target_can_fork_with_a_terminal(start: Start, client: Client, tmp_path: Path) -> None:
+    """Only the process itself gets another standard input, not what it forks later on."""
+    start(
+        """
+        import pty
+        def f(job_id, job_data):
+            pid, terminal = pty.fork()
+            if not pid:
+                note("terminal", os.isatty(0))
+                os._exit(0)
+            os.waitpid(pid, 0)
+        """
+    )
+    client.wait_job(client.queue_job({"a": "b"}), timeout=20)
+
+    assert written(tmp_path / "terminal") == ["True"]
+
+
 def test_what_a_target_logs_is_in_the_log(start: Start, client: Client) -> None:
     """Whoever writes the manager's lines is a thread of the manager, which its forks have not."""
     manager = start(

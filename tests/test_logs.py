@@ -6,8 +6,11 @@ import io
 import json
 import logging
 import os
+import signal
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -359,6 +362,41 @@ class TestSetup:
         lost = next(line for line in read if " lost " in line)
         assert 'reason="nobody read them"' in lost
         assert read[-1].endswith(" last\n")
+
+    @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+    def test_who_is_forked_while_nobody_reads_can_print(self) -> None:
+        """The writer waits for the reader without the stream's lock, which nobody would give back in the fork."""
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        with suppress(BlockingIOError):
+            while True:
+                os.write(writing, b"." * 4096)
+        os.set_blocking(writing, True)
+        stream = os.fdopen(writing, "w")
+        logs.setup("info", stream=stream)
+        say(LOGGER, logging.INFO, "event")
+        wait_until(lambda: _waits_at("qw-log", writing), why="a writer that waits for the reader")
+        pid = os.fork()
+        if not pid:
+            stream.buffer.write(b"kept for later")
+            os._exit(0)
+        try:
+            wait_until(lambda: os.waitpid(pid, os.WNOHANG)[0], why="a fork that has printed")
+        except AssertionError:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise
+        finally:
+            os.close(reading)
+            logs.flush()
+            stream.close()
+
+
+def _waits_at(name: str, fileno: int) -> bool:
+    """Tell whether a thread of this name is in a system call whose first argument is this descriptor."""
+    mine = [thread.native_id for thread in threading.enumerate() if thread.name == name]
+    calls = [Path(f"/proc/self/task/{number}/syscall").read_text("utf-8").split() for number in mine]
+    return any(call[1:2] == [hex(fileno)] for call in calls)
 
 
 class _Terminal(io.StringIO):

@@ -132,8 +132,7 @@ def _explained(place: Place) -> Iterator[None]:
         raise RedisUnavailable(_absent(place, error.message)) from error
 
 
-# These are called only when there is an error: `qw-manager` forks before it imports redis-py, or its processes would
-# have that as well.
+# These are called only when there is an error: redis-py is not imported before it is needed.
 
 
 def _refusals() -> tuple[type[Exception], ...]:

@@ -5,7 +5,8 @@ Signals for `qw-manager`: the first one ends its work in order, the second one e
     SIGHUP   written by Python's C code    a second byte: leave
 
 A handler runs in the middle of anything, with any lock held, so none here does more than that byte, or end the process
-at a second signal as long as there is no thread: `qw-manager` forks its fork server first, beside which none may run.
+at a second signal as long as there is no thread: `qw-manager` imports its target first, and looks whether that has any.
+The byte comes for each signal that has a handler, whoever has set it: those of others are passed over.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ class Listener:
         self._inbox, self._outbox = socket.socketpair()
         self._started = threading.Event()
         self._stopping = threading.Thread(target=self._stop, name="qw-stop", daemon=True)
-        #: The signal that ends the work.
+        #: Those that are heard.
+        self._ends: set[int] = set()
+        #: The one that ends the work.
         self._first = signal.SIGTERM
         #: The first signal of those that came before there was a thread to hear them, and when it did.
         self._early: tuple[int, float] | None = None
@@ -70,6 +73,7 @@ class Listener:
             # Under nohup a closed terminal is to be outlived.
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
                 interrupts.outlive(number, handler=self._note)
+                self._ends.add(number)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         """Leave at a second signal as long as no thread listens: a target's module may take its time to import."""
@@ -95,15 +99,20 @@ class Listener:
             self._stopping.join()
 
     def _listen(self) -> None:
-        first = self._inbox.recv(1)
+        self._first = self._hear()
         began = time.monotonic()
-        self._first = signal.Signals(first[0])
         self._stopping.start()
-        while self._inbox.recv(1) == first and time.monotonic() - began < ECHO:
+        while self._hear() == self._first and time.monotonic() - began < ECHO:
             pass
         logs.flush()
         # Nothing is put in order: the slots see that their manager is gone, and their jobs stay in Redis.
         os._exit(INTERRUPTED)
+
+    def _hear(self) -> signal.Signals:
+        while True:
+            number = self._inbox.recv(1)[0]
+            if number in self._ends:
+                return signal.Signals(number)
 
     def _stop(self) -> None:
         manager = self._manager
@@ -111,7 +120,7 @@ class Listener:
             return
         # It may have stopped by itself meanwhile; and what has gone wrong, the main thread's join raises as well.
         with contextlib.suppress(Exception):
-            # First, so that whoever has read the line can rely on it: no job is taken any more.
+            # First, so that whoever has read the line knows that no job is asked for any more.
             if self._started.is_set():
                 manager.quiet()
         logs.say(_LOGGER, logging.INFO, "stop", signal=self._first.name)

@@ -5,10 +5,11 @@ How a process may be born: which way is safe for a target, and when.
     forkserver   of a small process of multiprocessing's own, which imports the target once more
 
 A fork has one thread, and whatever lock another one held at that moment stays locked in it for ever. Python and the C
-library see to their own, but not to what a thread holds that looks up a name or makes a TLS connection: of 1,500 forks
-beside three threads that did nothing else two hung, as soon as they did the same. Of a manager's threads only those do
-so that connect to Redis, and no process is born while one is at it. What threads the target's module has, nobody knows:
-where it has any, `qw-manager` has a fork server.
+library see to most of their own; `streams` and `log_writer` to those of what is printed. Not so to what a thread holds
+that looks up a name or makes a TLS connection: of 1,500 forks beside three threads that did nothing else two hung, as
+soon as they did the same. Of a manager's threads only those do so that connect to Redis, and no process is born while
+one has begun to do so within a second. What threads the target's module has, nobody knows: where it has any, and on
+other systems than Linux, `qw-manager` has a fork server.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from typing import Final, Literal
 
 from qw.slots import descriptors
 
-#: Seconds after which one that still connects is no hindrance: it waits for an answer, and holds no lock meanwhile.
+#: Seconds after which one that still connects is no hindrance: it waits for an answer, most of the time without a lock,
+#: and a Redis that does not answer must not keep a worker without a process.
 ANSWER: Final = 1.0
 #: Seconds until a birth that was put off is tried again.
 SOON: Final = 0.02

@@ -28,7 +28,7 @@ from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Final, cast
 
-from qw.slots import births, descriptors, inherited, interrupts, stdin
+from qw.slots import births, descriptors, inherited, interrupts, streams
 from qw.slots._slot import Outcome, Report
 from qw.slots.channel import Channel, pair
 from qw.slots.child import Setup, prepare, serve
@@ -132,7 +132,7 @@ class ProcessSlot:
 
     def _bear(self, setup: Setup) -> BaseProcess:
         self._executor = ProcessPoolExecutor(1, self._context, prepare, (setup,))
-        with stdin.replaced(), warnings.catch_warnings():
+        with streams.replaced(), warnings.catch_warnings():
             # Python 3.12 warns of a fork beside threads. Those of the executors only wait on pipes of their own;
             # 150 kills and replacements beside three busy threads hung none (3.11, 3.12, 3.13).
             warnings.filterwarnings("ignore", ".*use of fork.*", DeprecationWarning)
