@@ -15,6 +15,7 @@ import redis
 
 from qw.client import Client
 from qw.client._connections import Connection
+from qw.client._packing import PlainId, _Names
 from qw.errors import BadName, QueueUnsure, UnknownName, UsageError
 from qw.job import Job, JobId, Options, job_type
 from tests.support.keyspace import snapshot
@@ -50,6 +51,17 @@ class Colour(enum.IntEnum):
     RED = 1
 
 
+class Word(str, enum.Enum):
+    """A text that shows itself as something else."""
+
+    NAME = "name"
+    VALUE = "value"
+    ID = "id"
+
+    def __str__(self) -> str:
+        return f"the word {self.value}"
+
+
 @pytest.fixture
 def far(proxy: Proxy) -> Iterator[Client]:
     """Return a client behind the proxy, which has talked to Redis already."""
@@ -65,6 +77,32 @@ def queued(client: Client, manager: str | None = None) -> list[str]:
 
 class TestFields:
     """What stands in the hash."""
+
+    @pytest.mark.parametrize("manager", [None, "web"])
+    def test_words_that_show_themselves_as_others(
+        self, client: Client, plain: redis.Redis, manager: str | None
+    ) -> None:
+        """A name, a value and an id may be members of an enum of str: what counts is the text that they are."""
+        assert [f"{word}" for word in Word] != [word.value for word in Word], "these do not"
+        job_id = client.queue_job({Word.NAME: Word.VALUE}, manager, id=Word.ID)
+
+        assert (type(job_id), job_id) == (PlainId, "id")
+        assert plain.hget("job:id", "name") == b"value"
+        assert plain.lrange(f"{manager or 'all'}:jobs", 0, -1) == [b"id"]
+
+    def test_more_names_than_are_kept(self, client: Client, plain: redis.Redis) -> None:
+        """Each job may have names of its own, of which no more than some are kept packed."""
+        names = _Names()
+        assert {names[f"name{n}"][:6] for n in range(2 * _Names.MOST)} == {
+            "$5\r\nna",
+            "$6\r\nna",
+            "$7\r\nna",
+            "$8\r\nna",
+        }
+        assert len(names) == _Names.MOST
+
+        *_, last = client.queue_jobs([{f"name{n}": "x", f"é{n}": "y"} for n in range(_Names.MOST)])
+        assert plain.hmget(f"job:{last}", f"name{_Names.MOST - 1}", f"é{_Names.MOST - 1}") == [b"x", b"y"]
 
     def test_a_plain_job(self, client: Client, plain: redis.Redis) -> None:
         """Strings and bytes as they are, numbers as Python writes them."""

@@ -17,7 +17,7 @@ from typing import Final, TypeAlias, TypeVar
 
 import attrs
 
-from qw.client.payload import AnyJob, Value, check_payload, encoded, fields_of
+from qw.client.payload import AnyJob, Value, check_payload, encoded, plain_fields
 from qw.job import Job, JobId, job_type
 
 R = TypeVar("R")
@@ -126,28 +126,32 @@ def _pack(job_id: str, job: AnyJob, *, elsewhere: bool) -> tuple[int, bytes]:
     if isinstance(job, Job):
         pack = _packers.get((type(job), elsewhere)) or _packer(type(job), elsewhere=elsewhere)
         return pack(job_id, job)
-    words = [word for pair in fields_of(job).items() for word in pair]
-    words += _OPEN[elsewhere]
-    return len(words) + 2, _resp([job_id, str(len(words)), *words])
+    return _plain_packers[elsewhere](job_id, job)
 
 
-#: Packs the jobs of one class: returns how many words one is, and these as RESP.
-_Pack: TypeAlias = Callable[[str, Job[object]], tuple[int, bytes]]
+J = TypeVar("J")
 
-_packers: dict[tuple[type[Job[object]], bool], _Pack] = {}
+#: Packs one kind of jobs: returns how many words one is, and these as RESP.
+_Pack: TypeAlias = Callable[[str, J], tuple[int, bytes]]
+
+_packers: dict[tuple[type[Job[object]], bool], _Pack[Job[object]]] = {}
 
 
-def _packer(cls: type[Job[object]], *, elsewhere: bool) -> _Pack:
-    """Return what packs the jobs of a class: all that is the same for each of them is packed beforehand."""
+def _packer(cls: type[Job[object]], *, elsewhere: bool) -> _Pack[Job[object]]:
+    """Return what packs the jobs of a class."""
     codec = job_type(cls)
-    encode = codec.encode
     kept = ("qw:ttl", str(codec.options.result_ttl)) if codec.has_result else ()
     own = ("qw:type", codec.name, *kept, *_OPEN[elsewhere])
+    return _packers.setdefault((cls, elsewhere), _packing(codec.encode, own))
+
+
+def _packing(fields_of_job: Callable[[J], dict[str, str]], own: Sequence[str]) -> _Pack[J]:
+    """Return what packs jobs whose fields are made by this, with `own` behind them, which is packed beforehand."""
     tail = _resp(own).decode("utf-8", "surrogateescape")
     names = _Names()
 
-    def pack(job_id: str, job: Job[object]) -> tuple[int, bytes]:
-        fields = encode(job)
+    def pack(job_id: str, job: J) -> tuple[int, bytes]:
+        fields = fields_of_job(job)
         count = 2 * len(fields) + len(own)
         parts = [f"{names[name]}{len(value)}\r\n{value}\r\n" for name, value in fields.items()]
         text = f"${len(job_id)}\r\n{job_id}\r\n${len(str(count))}\r\n{count}\r\n{''.join(parts)}{tail}"
@@ -156,14 +160,19 @@ def _packer(cls: type[Job[object]], *, elsewhere: bool) -> _Pack:
         words = [word for pair in fields.items() for word in pair]
         return count + 2, _resp([job_id, str(count), *words, *own])
 
-    return _packers.setdefault((cls, elsewhere), pack)
+    return pack
 
 
 class _Names(dict[str, str]):
     """The names of fields, each packed, with the start of its value behind it."""
 
+    #: Of so many it keeps a copy: those of plain jobs may be other ones each time.
+    MOST: Final = 1000
+
     def __missing__(self, name: str) -> str:
-        packed = self[name] = f"${len(name)}\r\n{name}\r\n$"
+        packed = f"${len(name)}\r\n{name}\r\n$"
+        if len(self) < self.MOST:
+            self[name] = packed
         return packed
 
 
@@ -173,3 +182,7 @@ def _resp(words: Iterable[str]) -> bytes:
         return text.encode()
     # Not each character is one byte.
     return b"".join([b"$%d\r\n%b\r\n" % (len(raw), raw) for raw in map(encoded, words)])
+
+
+# For jobs that are mappings.
+_plain_packers: Final = {elsewhere: _packing(plain_fields, own) for elsewhere, own in _OPEN.items()}

@@ -166,7 +166,8 @@ class ProducingClient(BaseClient):
         if worker is not None:
             check_name(worker, "worker")
         jobs = list(jobs)
-        texts = None if ids is None else [*map(check_id, ids)]
+        # As in the fields: a str of a class of its own may show itself as something else.
+        texts = None if ids is None else [str.__str__(check_id(job_id)) for job_id in ids]
         if texts is not None and len(texts) != len(jobs):
             raise UsageError(f"{len(texts)} ids for {len(jobs)} jobs: give one for each, or none")
         elsewhere = manager is not None or worker is not None
