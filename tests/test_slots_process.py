@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import os
 import select
@@ -18,6 +19,7 @@ import redis
 
 from qw.client import Client
 from qw.slots import Report
+from qw.slots.limits import Limits
 from qw.slots.process import ProcessSlot
 from qw.target import Target
 from tests.conftest import Mode
@@ -104,6 +106,14 @@ def reports(slot: ProcessSlot, count: int) -> list[Report]:
 def pid_of(gate: Gate) -> int:
     """Return the id of the process that began the last job."""
     return int(gate.runs[-1].split()[3])
+
+
+@pytest.mark.parametrize(("max_jobs", "most"), [(3, 3), (None, math.inf)])
+def test_one_that_is_replaced_says_when(max_jobs: int | None, most: float) -> None:
+    """So that it is not given more."""
+    limits = Limits(max_jobs=max_jobs)
+    slot = ProcessSlot("w", Target.load(targets.obey), multiprocessing.get_context("fork"), lambda: None, limits)
+    assert slot.most_jobs == most
 
 
 class TestSlot:

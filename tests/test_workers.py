@@ -186,6 +186,28 @@ def test_room_is_for_three_batches(place: Place) -> None:
     assert place.state.room(Fixed(8), 0.0) == 6
 
 
+def test_room_is_for_no_more_than_its_slot_runs(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is replaced after some jobs gets so many: what went back does not count, and a new one begins anew."""
+    monkeypatch.setattr(InlineSlot, "most_jobs", 3)
+    assert place.state.room(Fixed(2), 0.0) == 2
+    assert place.state.room(Fixed(8), 0.0) == 3
+    place.hand("a", "b", now=5.0)
+    assert place.state.room(Fixed(8), 0.0) == 1
+
+    place.wait_begun("a")
+    assert place.state.hand_back(6.0) == ["b"]
+    assert place.ended(1) == ["a"]
+    assert place.state.room(Fixed(8), 0.0) == 2
+    place.hand("die", "b")
+    assert place.state.room(Fixed(8), 0.0) == 0
+
+    place.let_go()
+    assert died(place) == ("die", ["b"])
+    place.state.rebirth()
+    place.serve()
+    assert place.state.room(Fixed(8), 0.0) == 3
+
+
 def test_one_at_a_time(place: Place) -> None:
     """With a depth of one nothing is fetched ahead."""
     place.hand("a")

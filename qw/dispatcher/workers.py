@@ -107,7 +107,9 @@ class WorkerState:
             return 0
         self._patience = PATIENCE_HERE if self.is_here and pace.mean < LEISURELY else PATIENCE
         # What may wait less in the slot is to begin that much sooner.
-        return pace.room(held, max(0.0, self._empty_at(pace.mean) - now) + PATIENCE - self._patience)
+        room = pace.room(held, max(0.0, self._empty_at(pace.mean) - now) + PATIENCE - self._patience)
+        # What it will not run any more would only come back, and be fetched by the next one.
+        return int(min(room, self.slot.most_jobs - self._handed))
 
     @property
     def is_here(self) -> bool:

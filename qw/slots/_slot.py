@@ -95,6 +95,10 @@ class Slot(Protocol):
         """Whether a thread of this process is its own, which has to wait for the interpreter before each job."""
 
     @property
+    def most_jobs(self) -> float:
+        """How many jobs it runs, until it ends by itself to be replaced; infinity when it goes on."""
+
+    @property
     def retired(self) -> bool:
         """Whether it has ended by itself between two jobs, to be replaced: that is no death."""
 

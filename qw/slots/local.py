@@ -7,6 +7,7 @@ interpreter, so that each job goes to exactly one side.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -98,6 +99,11 @@ class LocalSlot:
     def expire(self, now: float) -> Outcome | None:
         """Tell the job that runs to end, when its time is over; return its outcome when that did not help."""
         return self._clock.expire(now)
+
+    @property
+    def most_jobs(self) -> float:
+        """Any number: nothing in this process is replaced for its age."""
+        return math.inf
 
     @property
     def retired(self) -> bool:

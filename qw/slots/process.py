@@ -196,6 +196,11 @@ class ProcessSlot:
         return False
 
     @property
+    def most_jobs(self) -> float:
+        """How many jobs the process runs until it is replaced; infinity when it goes on."""
+        return math.inf if self._limits.max_jobs is None else self._limits.max_jobs
+
+    @property
     def retired(self) -> bool:
         """Whether the process has ended by itself between two jobs, to be replaced."""
         return self._channel.retired
