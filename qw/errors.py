@@ -60,7 +60,7 @@ class UsageError(QwError, ValueError):
 
 
 class BadName(UsageError):
-    """A name may not be empty nor hold white space, control characters, braces or ':'."""
+    """A name is a str, not empty, without white space, control characters, braces and ':'; an id is a str."""
 
 
 class PayloadTooLarge(UsageError):

@@ -31,8 +31,11 @@ _NAME = re.compile(rf"[^\s\x00-\x1f\x7f-\x9f{{}}:]{{1,{LONGEST}}}\Z")
 
 
 def to_bytes(text: str) -> bytes:
-    """Encode an id or a name as it stands in Redis."""
-    return text.encode("utf-8", "surrogateescape")
+    """Encode an id or a name as it stands in Redis; raises `BadName` for what is no `str`."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except AttributeError:
+        raise _no_text("id or name", text) from None
 
 
 def to_str(raw: bytes) -> str:
@@ -56,10 +59,9 @@ def check_name(name: str, what: str = "name") -> str:
     Return `name` when it can stand in a key.
 
     Raises `BadName`: for white space, control characters, braces and `:`, for more than 255
-    characters, and for `all`, `job` and `result`, whose keys would be taken for qw's own.
+    characters, for `all`, `job` and `result`, whose keys would be taken for qw's own, and for what is no `str`.
     """
-    if not _NAME.match(name):
-        raise BadName(f"{what} {name!r}: no white space, control characters, braces or ':', and 1 to 255 characters")
+    name = _checked(name, what)
     if name in RESERVED:
         raise BadName(f"{what} {name!r} is taken by qw's own keys: choose another one")
     return name
@@ -67,9 +69,20 @@ def check_name(name: str, what: str = "name") -> str:
 
 def check_id(job_id: str) -> str:
     """Return `job_id` when a client may queue under it; raises `BadName` as `check_name` does."""
-    if not _NAME.match(job_id):
-        raise BadName(f"job id {job_id!r}: no white space, control characters, braces or ':', and 1 to 255 characters")
-    return job_id
+    return _checked(job_id, "job id")
+
+
+def _checked(text: str, what: str) -> str:
+    if not isinstance(text, str):
+        raise _no_text(what, text)
+    if not _NAME.match(text):
+        raise BadName(f"{what} {text!r}: no white space, control characters, braces or ':', and 1 to 255 characters")
+    # A member of a StrEnum is a str as well, whose own __str__ may say anything.
+    return str.__str__(text)
+
+
+def _no_text(what: str, given: object) -> BadName:
+    return BadName(f"{what} {given!r}: give it as a str, not as {type(given).__name__}")
 
 
 class Keys:

@@ -22,7 +22,9 @@ def pack(command: Iterable[Argument]) -> bytes:
     """Pack one command; a `str` is encoded as UTF-8, with lone surrogates as the bytes they stand for."""
     parts: list[bytes] = []
     for argument in command:
-        raw = argument if isinstance(argument, bytes) else str(argument).encode("utf-8", "surrogateescape")
+        # Not by str(): a member of an enum of either may show itself as anything.
+        text = int.__repr__(argument) if isinstance(argument, int) else argument
+        raw = text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
         parts.append(b"$%d\r\n%b\r\n" % (len(raw), raw))
     return b"*%d\r\n%b" % (len(parts), b"".join(parts))
 

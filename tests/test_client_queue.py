@@ -163,6 +163,13 @@ class TestFields:
 
         assert client.dbsize() == 0
 
+    def test_a_number_too_long_to_be_written(self, client: Client) -> None:
+        """As Python sees it: it takes too long."""
+        with pytest.raises(UsageError, match=r"^field 'n': .*4300"):
+            client.queue_job({"n": 10**5000})
+
+        assert client.dbsize() == 0
+
     @pytest.mark.parametrize("value", ["", "a b", "a:b", "a\nb", "{a}", "x" * 256])
     def test_ids_are_checked(self, client: Client, value: str) -> None:
         """They become parts of keys."""

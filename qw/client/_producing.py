@@ -162,12 +162,11 @@ class ProducingClient(BaseClient):
         durable: bool,
     ) -> list[JobId[object]]:
         if manager is not None:
-            check_name(manager, "manager")
+            manager = check_name(manager, "manager")
         if worker is not None:
-            check_name(worker, "worker")
+            worker = check_name(worker, "worker")
         jobs = list(jobs)
-        # As in the fields: a str of a class of its own may show itself as something else.
-        texts = None if ids is None else [str.__str__(check_id(job_id)) for job_id in ids]
+        texts = None if ids is None else [*map(check_id, ids)]
         if texts is not None and len(texts) != len(jobs):
             raise UsageError(f"{len(texts)} ids for {len(jobs)} jobs: give one for each, or none")
         elsewhere = manager is not None or worker is not None

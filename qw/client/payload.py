@@ -75,5 +75,8 @@ def _checked(name: str, value: object) -> str:
             f"field {name!r}: {type(value).__name__} cannot stand in a plain job; "
             "give it as str, bytes, int or float, or queue a typed Job"
         )
-    # As redis-py writes them, whatever a subclass (an IntEnum, say) shows of itself.
-    return int.__repr__(value) if isinstance(value, int) else float.__repr__(value)
+    try:
+        # As redis-py writes them, whatever a subclass (an IntEnum, say) shows of itself.
+        return int.__repr__(value) if isinstance(value, int) else float.__repr__(value)
+    except ValueError as error:
+        raise UsageError(f"field {name!r}: {error}") from None
