@@ -27,15 +27,19 @@ LONGEST: Final = 255
 #: Digits of the longest number that counts as one: a time in ms.
 DIGITS: Final = 15
 
-_NAME = re.compile(rf"[^\s\x00-\x1f\x7f-\x9f{{}}:]{{1,{LONGEST}}}\Z")
+# Halves of surrogate pairs that stand for no byte.
+_NO_TEXT = r"\ud800-\udc7f\udd00-\udfff"
+_NAME = re.compile(rf"[^\s\x00-\x1f\x7f-\x9f{{}}:{_NO_TEXT}]{{1,{LONGEST}}}\Z")
 
 
 def to_bytes(text: str) -> bytes:
-    """Encode an id or a name as it stands in Redis; raises `BadName` for what is no `str`."""
+    """Encode an id or a name as it stands in Redis; raises `BadName` for what is no `str`, or has no encoding."""
     try:
         return text.encode("utf-8", "surrogateescape")
     except AttributeError:
         raise _no_text("id or name", text) from None
+    except UnicodeEncodeError:
+        raise BadName(f"id or name {text!r} holds half of a surrogate pair, which no encoding has") from None
 
 
 def to_str(raw: bytes) -> str:

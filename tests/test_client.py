@@ -19,6 +19,7 @@ from qw.client._connections import Connection
 from qw.errors import BadName, UsageError
 from qw.job import Job
 from tests.support.keyspace import snapshot
+from tests.support.names import shown
 from tests.support.proxy import Proxy
 from tests.support.scripts import jobs, seed
 from tests.support.server import MakeServer, RedisServer
@@ -217,7 +218,9 @@ class TestRegistering:
 
         assert [job_id for job_id, _ in client.fetch_jobs("web", "web.2", 5)] == ids
 
-    @pytest.mark.parametrize("name", ["", "a b", "a:b", "{a}", "a\n", "all", "job", "result", "x" * 256])
+    @pytest.mark.parametrize(
+        "name", ["", "a b", "a:b", "{a}", "a\n", "all", "job", "result", "x" * 256, "\udc00"], ids=shown
+    )
     def test_names_are_checked_where_they_enter(self, client: Client, plain: redis.Redis, name: str) -> None:
         """They become parts of keys."""
         calls: list[Callable[[], object]] = [

@@ -137,6 +137,7 @@ class TestInterface:
             (["--state=/tmp/x"], "say --embedded as well"),
             (["--url=redis://:pass/word@h"], "redis://:***@h is not the URL of a Redis"),
             (["--url=redis://h?frob=1"], "redis://h is not the URL of a Redis"),
+            (["--url=redis://h/jobs"], "redis://h/jobs: the database, behind the last /, is a number"),
             (["--url=localhost:6379"], "localhost:6379 is not the URL of a Redis"),
             (["--namespace=a b"], "namespace 'a b'"),
         ],
@@ -241,6 +242,20 @@ class TestReads:
 
         assert why == "there is no manager 'wbe' (registered: mail, web)"
         assert snapshot(fleet) == before
+
+    def test_an_unknown_manager_is_shown_as_it_was_given(self, redis_url: str) -> None:
+        """What a terminal would obey is escaped, once."""
+        why = complaint(qw_client(redis_url, "workers", "a\x1b\n"), 9)
+
+        assert why == r"there is no manager 'a\x1b\n' (registered: none)"
+
+    def test_a_database_that_is_not_there(self, redis_url: str) -> None:
+        """Redis answers; it is no help to start another one."""
+        url = f"{redis_url.rpartition('/')[0]}/99999"
+
+        assert complaint(run_python("-m", "qw.client", "managers", f"--url={url}"), 4) == (
+            f"{url}: this Redis has no database of that number: use a lower one, or raise its `databases`"
+        )
 
     def test_jobs_of_a_manager_that_has_left_are_shown(self, plain: redis.Redis, redis_url: str) -> None:
         """They wait for it to come back."""

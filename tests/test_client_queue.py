@@ -100,6 +100,9 @@ class TestFields:
             "$8\r\nna",
         }
         assert len(names) == _Names.MOST
+        names.clear()
+        assert len(names["x" * (_Names.LONGEST + 1)]) > _Names.LONGEST
+        assert not names, "as long as they like"
 
         *_, last = client.queue_jobs([{f"name{n}": "x", f"é{n}": "y"} for n in range(_Names.MOST)])
         assert plain.hmget(f"job:{last}", f"name{_Names.MOST - 1}", f"é{_Names.MOST - 1}") == [b"x", b"y"]
@@ -170,7 +173,7 @@ class TestFields:
 
         assert client.dbsize() == 0
 
-    @pytest.mark.parametrize("value", ["", "a b", "a:b", "a\nb", "{a}", "x" * 256])
+    @pytest.mark.parametrize("value", ["", "a b", "a:b", "a\nb", "{a}", "x" * 256, "\ud800"], ids=shown)
     def test_ids_are_checked(self, client: Client, value: str) -> None:
         """They become parts of keys."""
         with pytest.raises(BadName):

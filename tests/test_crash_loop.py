@@ -36,6 +36,8 @@ def test_leaves_with_its_own_code(plain: redis.Redis, redis_url: str, tmp_path: 
     assert code == 10
     assert manager.said[-1].startswith("qw-manager: the worker processes of web die at their start, again and again")
     assert not any("Traceback" in line for line in manager.said)
+    # Programs that have started it themselves may not wait for its end.
+    assert sum('end error="CrashLoop: ' in line for line in manager.said) == 1
     assert waiting(plain) == ["a"]
     assert left_in(plain).keys() == {"all:jobs", "job:a"}
     # With seven deaths, the pauses between them doubled, some seconds: else it would run in circles.

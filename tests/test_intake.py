@@ -111,6 +111,7 @@ def test_what_was_read_can_be_written_again(value: object) -> None:
         ('[{"a": 1}', "line 1, column 10", "the array has no end"),
         ('{"a": 1', "line 1, column 8", "expecting ',' delimiter"),
         ('{"a": "x', "line 1, column 7", "unterminated string"),
+        ('{"a": "\x01"}', "line 1, column 8", "invalid control character"),
         ('{"a": NaN}', "line 1, column 1", "NaN is not JSON"),
         ('\n{"a": 1, "a": 2}', "line 2, column 1", "the field 'a' is there twice"),
         ('{"qw:type": "x"}', "line 1, column 1", "names that start with 'qw:' are qw's own"),
@@ -130,6 +131,7 @@ def test_what_is_wrong_is_said_with_its_place(text: str | bytes, where: str, why
 
     assert caught.value.message.startswith(where)
     assert why in caught.value.message
+    assert not caught.value.message.endswith(" at")
 
 
 def test_a_field_that_is_there_twice_is_found_among_many() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import sys
 import types
+from collections import defaultdict
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NewType, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NewType, Optional, TypedDict, TypeVar, cast
 from uuid import UUID
 
 import attrs
@@ -206,3 +207,20 @@ def test_types_that_json_cannot_hold(annotation: object, reason: str) -> None:
         job_type(class_of(annotation))
 
     assert reason in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("item", "missing"),
+    [(int, 0), (list[int], []), (Optional[int], None), (int | None, None), (Any, None)],  # noqa: UP045 - both forms
+    ids=str,
+)
+def test_what_a_defaultdict_makes_of_what_is_missing(item: object, missing: object) -> None:
+    """What its items are, where that is one class; else it is a dict like any other."""
+    read: Any = decode(types.GenericAlias(defaultdict, (str, item)), "{}")
+
+    assert type(read) is defaultdict
+    if missing is None:
+        with pytest.raises(KeyError):
+            read["a"]
+    else:
+        assert read["a"] == missing

@@ -77,6 +77,15 @@ def test_a_job_that_was_buried(client: Client, plain: redis.Redis) -> None:
     assert not plain.exists("job:id", "all:dead")
 
 
+def test_what_has_no_encoding(client: Client) -> None:
+    """Half of a surrogate pair, unless it stands for a byte: such names and ids are there, made by others."""
+    for call in (client.get_job, client.wait_job, client.requeue_dead_job, client.delete_dead_job):
+        with pytest.raises(BadName, match=r"'a\\ud800' holds half of a surrogate pair"):
+            call("a\ud800")
+    assert client.get_job("a\udcff") is None
+    assert client.get_manager_workers("a\udcff") == []
+
+
 @pytest.mark.parametrize("given", [UUID(int=5), 5, b"id", None], ids=shown)
 @pytest.mark.parametrize(
     "call",

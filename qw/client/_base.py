@@ -14,8 +14,10 @@ from qw.client._caller import Caller, forbid_retries
 from qw.client._connections import Connections
 from qw.client._fetching import Fetching
 from qw.client._options import SOCKET_TIMEOUT, RedisOptions
+from qw.errors import UsageError
 from qw.keys import Keys
 from qw.scripts import Call, ClientScripts
+from qw.units import is_number, is_whole
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -42,6 +44,10 @@ class BaseClient(redis.Redis):
         max_payload: int = MAX_PAYLOAD,
         **options: Unpack[RedisOptions],
     ) -> None:
+        if not (is_number(patience) and patience >= 0):
+            raise UsageError(f"patience {patience!r}: use seconds, 0 or more")
+        if not is_whole(max_payload, 1):
+            raise UsageError(f"max_payload {max_payload!r}: use a whole number of bytes, 1 or more")
         self._made_by: Callable[[], BaseClient] = partial(
             type(self), host, port, db, namespace=namespace, patience=patience, max_payload=max_payload, **options
         )

@@ -27,6 +27,7 @@ from qw.keys import check_name
 from qw.logs import say
 from qw.scripts import Call
 from qw.scripts.client import Fetched, Knock
+from qw.units import is_number, is_whole
 
 T = TypeVar("T")
 
@@ -68,8 +69,8 @@ class Fetching:
 
     def next(self, manager: str, worker: str, timeout: float | None) -> Fresh | None:
         """Return a job, or None after `timeout` seconds; 0 and None wait without end, as in Redis."""
-        _check(manager, worker)
-        if timeout is not None and not timeout >= 0:
+        manager, worker = _checked(manager, worker)
+        if timeout is not None and not (is_number(timeout) and timeout >= 0):
             raise UsageError(f"timeout {timeout!r}: seconds, or None to wait without end")
         end = time.monotonic() + timeout if timeout else float("inf")
         patience = Patience(self._caller.patience)
@@ -83,14 +84,14 @@ class Fetching:
 
     def some(self, manager: str, worker: str, count: int) -> list[Fresh]:
         """Return up to `count` jobs without waiting."""
-        _check(manager, worker)
-        if count < 1:
-            raise UsageError(f"count {count!r}: 1 or more")
+        manager, worker = _checked(manager, worker)
+        if not is_whole(count, 1):
+            raise UsageError(f"count {count!r}: use a whole number, 1 or more")
         return self._claim(manager, worker, count, Patience(self._caller.patience))
 
     def finish(self, ids: Sequence[str], worker: str) -> list[bool]:
         """Finish jobs; False for those that were taken away meanwhile."""
-        check_name(worker, "worker")
+        worker = check_name(worker, "worker")
         calls = [self._scripts.finish(worker, ids[at : at + _CHUNK]) for at in range(0, len(ids), _CHUNK)]
         # A reply may get lost. What is gone at the second attempt was finished by the first one.
         attempts = 0
@@ -154,11 +155,11 @@ class Fetching:
         return came
 
 
-def _check(manager: str, worker: str) -> None:
-    check_name(manager, "manager")
-    check_name(worker, "worker")
+def _checked(manager: str, worker: str) -> tuple[str, str]:
+    manager, worker = check_name(manager, "manager"), check_name(worker, "worker")
     if manager == worker:
         raise UsageError(f"{worker!r} is the name of the manager as well: their lists would be one and the same")
+    return manager, worker
 
 
 def _report(worker: str, fetched: Fetched) -> None:

@@ -166,12 +166,13 @@ def _packing(fields_of_job: Callable[[J], dict[str, str]], own: Sequence[str]) -
 class _Names(dict[str, str]):
     """The names of fields, each packed, with the start of its value behind it."""
 
-    #: Of so many it keeps a copy: those of plain jobs may be other ones each time.
+    #: Of so many, and no longer ones, it keeps a copy: those of plain jobs may be other ones each time.
     MOST: Final = 1000
+    LONGEST: Final = 100
 
     def __missing__(self, name: str) -> str:
         packed = f"${len(name)}\r\n{name}\r\n$"
-        if len(self) < self.MOST:
+        if len(self) < self.MOST and len(name) <= self.LONGEST:
             self[name] = packed
         return packed
 

@@ -21,6 +21,7 @@ from qw.client.replies import checked
 from qw.errors import JobFailed, ResultGone, UndecodableJob, UnknownJob, UsageError
 from qw.job import JobId
 from qw.scripts.client import Place
+from qw.units import is_number
 from qw.wire import pack
 
 #: Seconds that one BLMOVE blocks when a result is sure to come.
@@ -44,7 +45,7 @@ class Waiting:
     """
 
     def __init__(self, access: Access, ids: Sequence[str], timeout: float | None) -> None:
-        if timeout is not None and not timeout >= 0:
+        if timeout is not None and not (is_number(timeout) and timeout >= 0):
             raise UsageError(f"timeout {timeout!r}: seconds, or None to wait without end")
         self._access = access
         self._ids = ids

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from qw.errors import PayloadTooLarge, UsageError
 from qw.job import Job, job_type
-from qw.keys import OWN, to_bytes, to_str
+from qw.keys import OWN, to_str
 
 #: What a field of a plain job may hold. A float is written as Python shows it.
 Value: TypeAlias = str | bytes | int | float
@@ -51,7 +51,7 @@ def plain_fields(job: Mapping[str, Value]) -> dict[str, str]:
 def encoded(word: str) -> bytes:
     """Return a word as it stands in Redis; raises `UsageError` for what has no encoding."""
     try:
-        return to_bytes(word)
+        return word.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         raise UsageError(f"{word!r} holds half of a surrogate pair, which no encoding has") from None
 

@@ -149,7 +149,9 @@ class _Parser(Generic[J]):
         except json.JSONDecodeError as error:
             # No token goes over the end of a line: what is wrong before one will not be mended by what follows.
             if last or self._buffer.find("\n", error.pos) >= 0:
-                self.refuse(error.msg[:1].lower() + error.msg[1:], error.pos)
+                # The place is said before it.
+                why = error.msg.removesuffix(" at").removesuffix(" starting")
+                self.refuse(why[:1].lower() + why[1:], error.pos)
             if len(self._buffer) - self._at > LONGEST:
                 self.refuse(f"a job of more than {LONGEST >> 20} MiB")
             return None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 import attrs
 
@@ -62,11 +64,15 @@ def check_url(url: str) -> None:
 
     try:
         ConnectionPool.from_url(url).make_connection()
+        parts = urlsplit(url)
     except (ValueError, TypeError, AttributeError):
         raise UsageError(
             f"{redact(url)} is not the URL of a Redis: redis://, rediss:// or unix://, and in a user's name or a "
             "password each of @ : / ? # % as its percent code"
         ) from None
+    # redis-py takes what is no number for database 0.
+    if parts.scheme in ("redis", "rediss") and not re.fullmatch(r"[/0-9]*", unquote(parts.path), re.ASCII):
+        raise UsageError(f"{redact(url)}: the database, behind the last /, is a number")
 
 
 @contextmanager
@@ -154,5 +160,7 @@ def _refused(place: Place, why: str) -> str:
 def _absent(place: Place, why: str) -> str:
     if place.embedded:
         return f"{place.shown}: {why}"
+    if "DB index" in why:
+        return f"{place.shown}: this Redis has no database of that number: use a lower one, or raise its `databases`"
     port = f" --port {place.port}" if place.url is None and place.port != 6379 else ""
     return f"{place.shown}: {why.rstrip('.')}: start one with `redis-server{port}`, or use qw's own with --embedded"

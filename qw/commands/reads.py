@@ -75,7 +75,7 @@ def check_manager(client: Client, manager: str) -> None:
     known = client.get_all_managers()
     if manager not in known:
         shown = ", ".join(safe(name) for name in sorted(known)[:10]) or "none"
-        raise UnknownName(f"there is no manager {safe(manager)!r} (registered: {shown})")
+        raise UnknownName(f"there is no manager '{safe(manager)}' (registered: {shown})")
 
 
 def show(rows: Iterable[Row], *, as_json: bool) -> None:

@@ -30,7 +30,7 @@ def maker(type_name: str | None, module: str | None) -> Make:
 
     types = find_job_types(module)
     if type_name not in types:
-        raise UnknownName(f"{module} has no job type {safe(type_name)!r}{_near(type_name, types)}")
+        raise UnknownName(f"{module} has no job type '{safe(type_name)}'{_near(type_name, types)}")
     return Typed(types[type_name])
 
 

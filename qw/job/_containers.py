@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, NamedTuple, cast, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Any, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
 
 import attrs
 from cattrs import ClassValidationError
@@ -190,7 +191,10 @@ def _builder(annotation: object, item: object) -> Callable[[dict[object, object]
     origin = origin_of(annotation)
     if origin is not defaultdict:
         return OBJECTS[origin]
-    return partial(defaultdict, origin_of(item) if callable(origin_of(item)) else None)
+    factory = origin_of(item)
+    # A union and Any are classes too in some versions of Python, of which nothing can be made.
+    makes = isinstance(factory, type) and factory not in (Union, UnionType) and not is_anything(item)
+    return partial(defaultdict, factory if makes else None)
 
 
 def _read_key(key: object, converter: JsonConverter) -> Structure:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
 
 from qw.errors import UsageError
+from qw.units import LONGEST, is_number, is_time, is_whole
 
 if TYPE_CHECKING:
     from qw.job._type import JobType
@@ -22,22 +22,22 @@ def _check_name(_options: Options, _field: object, name: str | None) -> None:
 
 
 def _check_ttl(_options: Options, _field: object, seconds: float) -> None:
-    if not (seconds > 0 and math.isfinite(seconds)):
-        raise UsageError(f"Options(result_ttl={seconds!r}): a result is kept for more than 0 seconds")
+    if not is_time(seconds):
+        raise UsageError(f"Options(result_ttl={seconds!r}): use more than 0 seconds, a century at most")
 
 
 def _check_seconds(_options: Options, field: attrs.Attribute[float], seconds: float) -> None:
-    if not (seconds >= 0 and math.isfinite(seconds)):
-        raise UsageError(f"Options({field.name}={seconds!r}): use a number of seconds, 0 or more")
+    if not (is_number(seconds) and 0 <= seconds <= LONGEST):
+        raise UsageError(f"Options({field.name}={seconds!r}): use a number of seconds, 0 or more, a century at most")
 
 
 def _check_timeout(_options: Options, _field: object, seconds: float | None) -> None:
-    if seconds is not None and not (seconds > 0 and math.isfinite(seconds)):
-        raise UsageError(f"Options(timeout={seconds!r}): use more than 0 seconds, or None")
+    if seconds is not None and not is_time(seconds):
+        raise UsageError(f"Options(timeout={seconds!r}): use more than 0 seconds, a century at most, or None")
 
 
 def _check_retries(_options: Options, _field: object, retries: int | None) -> None:
-    if retries is not None and (type(retries) is not int or retries < 0):
+    if retries is not None and not is_whole(retries, 0):
         raise UsageError(f"Options(retries={retries!r}): use a whole number, 0 or more")
 
 

@@ -102,7 +102,11 @@ class JobType(Generic[R_co]):
         raise refusal
 
     def encode_result(self, value: object) -> str:
-        """Return what the target returned as JSON; raises `UsageError` when it is not of the result's type."""
+        """
+        Return what the target returned as JSON; raises `UsageError` when it is not of the result's type.
+
+        Numbers and strings in a container are taken for what they should be: who reads them checks them.
+        """
         try:
             return self._result.put(value)
         except Exception as error:  # noqa: BLE001 - as in encode

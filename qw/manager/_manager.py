@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import secrets
 import threading
 from types import TracebackType
-from typing import Final
+from typing import Final, get_args
 
 from qw.client import Client
 from qw.client.reach import check, shown
 from qw.dispatcher import KEEP_DEAD, KEEP_DEAD_FOR, LEASE, Dispatcher, Journal, Site, Totals
 from qw.errors import AlreadyStartedException, NotStartedException, RedisUnavailable, UsageError
 from qw.keys import check_name
+from qw.logs import say
 from qw.manager._exit import stop_at_exit
 from qw.manager._limits import check_descriptors
 from qw.manager._making import LOGGER, Mode, StartMethod, default_name, make_client, make_site, slot_maker
-from qw.manager._settings import Settings
+from qw.manager._settings import Settings, check_grace
 from qw.slots import births, interrupts
 from qw.target import J, Target, TargetLike
+from qw.units import is_whole
 
 #: Seconds until a manager that could start must have connected.
 READY: Final = 10.0
@@ -80,8 +83,8 @@ class Manager:
     ) -> None:
         if mode not in ("processes", "threads"):
             raise UsageError(f"mode {mode!r}: use 'processes' or 'threads'")
-        if num_workers is not None and num_workers < 1:
-            raise UsageError(f"num_workers {num_workers}: use 1 or more, or None for one for each CPU")
+        if num_workers is not None and not is_whole(num_workers, 1):
+            raise UsageError(f"num_workers {num_workers!r}: use 1 or more, or None for one for each CPU")
         self.name = check_name(default_name() if name is None else name, "manager")
         self.mode: Mode = mode
         self.num_workers = num_workers or os.cpu_count() or 1
@@ -98,6 +101,8 @@ class Manager:
             keep_dead=keep_dead,
             keep_dead_for=keep_dead_for,
         )
+        if start_method not in (None, *get_args(StartMethod)):
+            raise UsageError(f"start_method {start_method!r}: use {' or '.join(map(repr, get_args(StartMethod)))}")
         self._context = multiprocessing.get_context(start_method or "fork")
         self._raw_target = target
         self._target: Target | None = None
@@ -194,6 +199,8 @@ class Manager:
                 dispatcher = self._start_over(dispatcher)
                 dispatcher.run()
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits for the end
+            # Which may be hours away, and nothing runs any more.
+            say(LOGGER, logging.ERROR, "end", error=f"{type(error).__name__}: {error}")
             self._error = error
         finally:
             self._over.set()
@@ -240,12 +247,13 @@ class Manager:
         Finish what runs, give back what was not started, and leave; returns when that is done.
 
         A job that runs for longer than `grace` seconds (default: the manager's own) is cut off and given
-        back as well. Raises `NotStartedException`.
+        back as well. Raises `NotStartedException`, and `UsageError` for what is no number of seconds.
         """
+        seconds = check_grace(self._settings.grace if grace is None else grace)
         with self._changing:
             dispatcher = self._running()
             self._told_to_stop = True
-            dispatcher.stop(self._settings.grace if grace is None else grace)
+            dispatcher.stop(seconds)
         self._over.wait()
         self._ended()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final, TypeVar
 
 import attrs
@@ -10,9 +9,13 @@ import attrs
 from qw.dispatcher import KEEP_DEAD, KEEP_DEAD_FOR, LEASE
 from qw.errors import UsageError
 from qw.slots.limits import Limits
+from qw.units import LONGEST, is_number, is_time, is_whole
 
 Count = TypeVar("Count", bound="int | None")
 Seconds = TypeVar("Seconds", bound="float | None")
+
+#: What seconds may be.
+_SECONDS: Final = "use more than 0 seconds, a century at most"
 
 #: Seconds that a lease may last. A third of a shorter one is a pause that a busy machine makes by itself.
 SHORTEST_LEASE: Final = 1.0
@@ -20,23 +23,36 @@ LONGEST_LEASE: Final = 3600.0
 
 
 def _check_retries(_settings: Settings, _field: object, retries: int) -> None:
-    if type(retries) is not int or retries < 0:
+    if not is_whole(retries, 0):
         raise UsageError(f"retries {retries!r}: use a whole number, 0 or more")
 
 
 def _check_most(_settings: Settings, field: attrs.Attribute[Count], most: Count) -> None:
-    if most is not None and (type(most) is not int or most < 1):
-        raise UsageError(f"{field.name} {most!r}: use a whole number, 1 or more, or None")
+    none = ", or None" if field.default is None else ""
+    if (most is not None or not none) and not is_whole(most, 1):
+        raise UsageError(f"{field.name} {most!r}: use a whole number, 1 or more{none}")
 
 
 def _check_seconds(_settings: Settings, field: attrs.Attribute[Seconds], seconds: Seconds) -> None:
-    if seconds is not None and not 0 < seconds < math.inf:
-        raise UsageError(f"{field.name} {seconds!r}: use more than 0 seconds")
+    none = ", or None" if field.default is None else ""
+    if (seconds is not None or not none) and not is_time(seconds):
+        raise UsageError(f"{field.name} {seconds!r}: {_SECONDS}{none}")
 
 
 def _check_lease(_settings: Settings, _field: object, seconds: float) -> None:
-    if not SHORTEST_LEASE <= seconds <= LONGEST_LEASE:
-        raise UsageError(f"lease {seconds:g}: use {SHORTEST_LEASE:g} to {LONGEST_LEASE:g} seconds")
+    if not (is_number(seconds) and SHORTEST_LEASE <= seconds <= LONGEST_LEASE):
+        raise UsageError(f"lease {seconds!r}: use {SHORTEST_LEASE:g} to {LONGEST_LEASE:g} seconds")
+
+
+def check_grace(seconds: float) -> float:
+    """Return the seconds that running jobs get to end, a century for ever; raises `UsageError` for what is none."""
+    if not (is_number(seconds) and seconds >= 0):
+        raise UsageError(f"grace {seconds!r}: use seconds, 0 or more")
+    return min(seconds, LONGEST)
+
+
+def _check_grace(_settings: Settings, _field: object, seconds: float) -> None:
+    check_grace(seconds)
 
 
 @attrs.frozen(kw_only=True)
@@ -44,7 +60,7 @@ class Settings:
     """Raises `UsageError` for what cannot be."""
 
     #: Seconds that running jobs get to end when the manager is stopped.
-    grace: float = 25.0
+    grace: float = attrs.field(default=25.0, validator=_check_grace)
     #: Stop when the queues are empty.
     burst: bool = False
     #: Seconds without a beat after which this manager is dead for others.
