@@ -7,7 +7,7 @@ Programs need not be checked by mypy: what is no number would be found out long 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, TypeGuard
 
 from qw.errors import UsageError
 
@@ -28,14 +28,14 @@ def is_whole(value: object, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Tell whether this is a number: an int or a float, but no bool and no NaN."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value  # noqa: PLR0124
 
 
 def is_time(value: object) -> bool:
     """Tell whether this is a number of seconds that something may be told to last: more than 0, up to `LONGEST`."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= LONGEST
+    return is_number(value) and 0 < value <= LONGEST
 
 
 def parse_duration(text: str) -> float:

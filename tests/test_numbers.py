@@ -19,6 +19,7 @@ from qw.units import LONGEST, is_number, is_time, is_whole
 from tests.support import targets
 from tests.support.managers import threads
 from tests.support.names import shown
+from tests.support.wait import wait_until
 
 #: What is no number of seconds anywhere.
 NONE_AT_ALL = [math.nan, Decimal(5), Fraction(5), "5", True, -1]
@@ -71,7 +72,9 @@ def test_of_its_end(redis_url: str, grace: Any) -> None:
 
     assert manager.is_started
     manager.stop()
-    assert threads() <= before
+    wait_until(
+        lambda: threads() <= before, why="its threads to end: a slot says that it has ended before its thread has"
+    )
 
 
 @pytest.mark.parametrize("name", ["result_ttl", "timeout", "backoff", "backoff_cap"])

@@ -21,6 +21,7 @@ from qw.client.payload import AnyJob, Value, check_payload, encoded, plain_field
 from qw.job import Job, JobId, job_type
 
 R = TypeVar("R")
+J = TypeVar("J")
 
 #: Bounds of one script call: Redis does nothing else meanwhile.
 MOST_JOBS: Final = 1000
@@ -128,8 +129,6 @@ def _pack(job_id: str, job: AnyJob, *, elsewhere: bool) -> tuple[int, bytes]:
         return pack(job_id, job)
     return _plain_packers[elsewhere](job_id, job)
 
-
-J = TypeVar("J")
 
 #: Packs one kind of jobs: returns how many words one is, and these as RESP.
 _Pack: TypeAlias = Callable[[str, J], tuple[int, bytes]]

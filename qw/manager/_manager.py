@@ -249,7 +249,7 @@ class Manager:
         A job that runs for longer than `grace` seconds (default: the manager's own) is cut off and given
         back as well. Raises `NotStartedException`, and `UsageError` for what is no number of seconds.
         """
-        seconds = check_grace(self._settings.grace if grace is None else grace)
+        seconds = self._settings.grace if grace is None else check_grace(grace)
         with self._changing:
             dispatcher = self._running()
             self._told_to_stop = True

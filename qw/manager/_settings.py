@@ -51,16 +51,12 @@ def check_grace(seconds: float) -> float:
     return min(seconds, LONGEST)
 
 
-def _check_grace(_settings: Settings, _field: object, seconds: float) -> None:
-    check_grace(seconds)
-
-
 @attrs.frozen(kw_only=True)
 class Settings:
     """Raises `UsageError` for what cannot be."""
 
     #: Seconds that running jobs get to end when the manager is stopped.
-    grace: float = attrs.field(default=25.0, validator=_check_grace)
+    grace: float = attrs.field(default=25.0, converter=check_grace)
     #: Stop when the queues are empty.
     burst: bool = False
     #: Seconds without a beat after which this manager is dead for others.
